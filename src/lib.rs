@@ -1,0 +1,1 @@
+//! a3, a declarative deployment engine.
