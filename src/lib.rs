@@ -1,1 +1,9 @@
-//! a3, a declarative deployment engine.
+//! a3, a declarative deployment engine: `deploy.yaml` → spec → (observe) → plan → apply → events.
+//! `ARCHITECTURE.md` has the picture.
+
+pub mod docker;
+pub mod ec2;
+pub mod event;
+pub mod id;
+pub mod registry;
+pub mod ssh;

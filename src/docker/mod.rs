@@ -1,0 +1,1 @@
+//! The Docker engine adapter, local and through ssh.

@@ -1,0 +1,1 @@
+//! The ssh adapter: sessions, files, forwarded sockets.
