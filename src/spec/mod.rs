@@ -1,0 +1,5 @@
+//! Text → validated [`Spec`]. Takes strings, reads no file, asks nobody.
+
+mod model;
+
+pub use model::*;
