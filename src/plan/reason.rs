@@ -1,0 +1,210 @@
+//! Why a step is planned: one source for the text and the JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Digest;
+
+/// Why a step is planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// No image with this source exists, here or in the registry.
+    NoImageOfSource {
+        /// Digest of the source.
+        source: Digest,
+    },
+    /// `--rebuild`, or `build.pull`.
+    RebuildAsked,
+    /// The source is not the one that the registry's (or running) image was built from.
+    SourceChanged {
+        /// The earlier one, where it is known.
+        before: Option<Digest>,
+        /// Now.
+        after: Digest,
+    },
+    /// The reference is missing where it is needed.
+    NotTagged,
+    /// The reference points at another image.
+    TagElsewhere {
+        /// What it points at.
+        found: Digest,
+    },
+    /// The registry does not have the image.
+    NotInRegistry,
+    /// The registry does not say whether it has the image.
+    NotVisible,
+    /// Nothing is launched in the slot.
+    NoInstance,
+    /// It was ended by someone else.
+    InstanceGone {
+        /// The last one.
+        id: String,
+    },
+    /// It is stopped.
+    InstanceStopped,
+    /// A field of the spec changed; [`FieldChange`] has the values.
+    FieldsChanged,
+    /// A setting that EC2 does not return changed.
+    HashChanged,
+    /// The slot or group left the spec.
+    LeftSpec,
+    /// The whole deployment is destroyed.
+    Destroy,
+    /// Something does not exist yet.
+    Missing,
+    /// A rule of the firewall is missing.
+    RuleMissing {
+        /// `22 from A.B.C.D/32`.
+        rule: String,
+    },
+    /// A rule of the firewall is not wanted any more.
+    RuleUnwanted {
+        /// `30001 from 0.0.0.0/0`.
+        rule: String,
+    },
+    /// A file is not on the machine.
+    FileMissing {
+        /// There.
+        target: String,
+    },
+    /// A file was edited here.
+    FileEdited {
+        /// There.
+        target: String,
+    },
+    /// A file was changed on the machine.
+    FileDrifted {
+        /// There.
+        target: String,
+    },
+    /// The permission bits differ.
+    ModeDiffers {
+        /// There.
+        target: String,
+        /// Found.
+        before: u32,
+        /// Wanted.
+        after: u32,
+    },
+    /// There is no container.
+    NoContainer,
+    /// A container that a3 had made is gone.
+    ContainerGone,
+    /// The container does not run.
+    ContainerStopped {
+        /// In words: `exited with 137`.
+        state: String,
+    },
+    /// The container is unhealthy.
+    Unhealthy,
+    /// It runs another image.
+    ImageChanged {
+        /// What it runs.
+        before: String,
+        /// What it shall run; `None`: known after push.
+        after: Option<String>,
+    },
+    /// Its settings changed.
+    ConfigChanged,
+    /// A swap was interrupted half-way.
+    SwapInterrupted,
+    /// A data file that it mounts changes.
+    DataChanged {
+        /// The file's target.
+        target: String,
+    },
+    /// The image is not on the machine.
+    ToPull,
+    /// The machine is new.
+    NewMachine,
+}
+
+impl Reason {
+    /// Whether the world changed, rather than the spec.
+    pub fn is_drift(&self) -> bool {
+        matches!(
+            self,
+            Self::InstanceGone { .. }
+                | Self::InstanceStopped
+                | Self::FileDrifted { .. }
+                | Self::ModeDiffers { .. }
+                | Self::ContainerGone
+                | Self::ContainerStopped { .. }
+                | Self::Unhealthy
+                | Self::TagElsewhere { .. }
+                | Self::SwapInterrupted
+        )
+    }
+}
+
+/// One field before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Its key in `deploy.yaml` or in EC2: `instance_type`, `ports`.
+    pub field: String,
+    /// What it is.
+    pub before: Shown,
+    /// What it becomes.
+    pub after: Shown,
+    /// Whether this one is why the thing is replaced or restarted.
+    pub forces: Option<Forces>,
+}
+
+impl FieldChange {
+    /// A field of something new.
+    pub fn new(field: impl Into<String>, after: Shown) -> Self {
+        Self { field: field.into(), before: Shown::Nothing, after, forces: None }
+    }
+
+    /// A field that changes.
+    pub fn changed(field: impl Into<String>, before: Shown, after: Shown) -> Self {
+        Self { field: field.into(), before, after, forces: None }
+    }
+
+    /// Says what the change forces.
+    #[must_use]
+    pub fn forcing(mut self, forces: Forces) -> Self {
+        self.forces = Some(forces);
+        self
+    }
+}
+
+/// What a change of a field forces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forces {
+    /// A new machine.
+    Replacement,
+    /// A stop and start of the machine.
+    StopStart,
+    /// A new container.
+    Recreate,
+}
+
+/// A value as a plan may show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// As it is.
+    Text(String),
+    /// A secret.
+    Sensitive,
+    /// Known after this step kind: `launch`, `push`.
+    KnownAfter(String),
+    /// Only its hash was kept.
+    NotKnown,
+    /// There is none.
+    Nothing,
+}
+
+impl Shown {
+    /// The text of anything.
+    pub fn text(value: impl ToString) -> Self {
+        Self::Text(value.to_string())
+    }
+
+    /// The text of something that may be absent.
+    pub fn maybe(value: Option<impl ToString>) -> Self {
+        value.map_or(Self::Nothing, |value| Self::Text(value.to_string()))
+    }
+}

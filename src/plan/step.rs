@@ -1,0 +1,487 @@
+//! What a plan consists of. A step leaves no choice to apply: references, digests, paths and
+//! settings are in it. The only late bindings are [`Image::From`] (the digest that a push yields)
+//! and provisional host steps, which apply plans again when the host can be asked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::reason::{FieldChange, Reason};
+use super::settings::Settings;
+use crate::id::{Digest, Platform, Slot};
+use crate::observed::Scope;
+use crate::record::InPlace;
+use crate::spec::{Ami, Check, RootBlockDevice};
+
+/// The whole difference between what is wanted and what exists.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Plan {
+    /// The deployment.
+    pub deployment: String,
+    /// Whether this plan takes away everything.
+    pub destroy: bool,
+    /// Who looked and where.
+    pub scope: Scope,
+    /// In an order that respects [`Step::after`].
+    pub steps: Vec<Step>,
+    /// Decisions that could not be made; apply refuses while there are any.
+    pub blocked: Vec<Blocked>,
+    /// What a person should know although no step follows from it.
+    pub notices: Vec<String>,
+    /// What already is as it should be, as addresses.
+    pub unchanged: Vec<String>,
+    /// What a destroy leaves behind on purpose.
+    pub kept: Vec<String>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do and nothing in doubt.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.blocked.is_empty()
+    }
+
+    /// Whether a machine ends, which wants more than a yes.
+    pub fn ends_machines(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Terminate { .. }))
+    }
+}
+
+/// Numbers a step within its plan, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepId(pub u32);
+
+/// One thing to do.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Step {
+    /// Within the plan.
+    pub id: StepId,
+    /// What it is about, `s2.image`, `web/0`, `web/0/s2`.
+    pub address: String,
+    /// How it changes the world.
+    pub change: Change,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// Field by field.
+    pub fields: Vec<FieldChange>,
+    /// What it costs those who use the service.
+    pub cost: Cost,
+    /// Steps that must have succeeded before.
+    pub after: Vec<StepId>,
+    /// Its host could not be asked: this is what a fresh host needs, planned again on the way.
+    pub provisional: bool,
+}
+
+/// How a step changes the world: Terraform's symbols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// `+`
+    Create,
+    /// `~`
+    Update,
+    /// `-/+`
+    Replace,
+    /// `-`
+    Delete,
+}
+
+impl Change {
+    /// As a plan prints it.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Create => "+",
+            Self::Update => "~",
+            Self::Replace => "-/+",
+            Self::Delete => "-",
+        }
+    }
+}
+
+/// What a step costs those who use the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cost {
+    /// Nothing that they notice.
+    #[default]
+    None,
+    /// The service is away: about a second when it stops on SIGTERM, at most the grace period.
+    Restart {
+        /// `stop_grace_period`, seconds.
+        grace: u64,
+    },
+    /// The machine is away for minutes and comes back with another address.
+    ReplaceMachine,
+    /// Something that cannot be made again ends: a disk.
+    DataAtRisk,
+}
+
+/// What is done; one function of `apply/` each.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Action {
+    /// Build with BuildKit on the local engine.
+    Build(Build),
+    /// Give the built image the spec's reference, locally or inside the registry.
+    Tag(Tag),
+    /// Send the reference and `src-…` to the registry.
+    Push(Push),
+    /// Import the public half of `ssh.identity_file`.
+    ImportKey {
+        /// The group.
+        group: String,
+        /// The key pair's name.
+        name: String,
+    },
+    /// Create or change the managed security group.
+    Firewall(Firewall),
+    /// Launch an instance.
+    Launch(Box<Launch>),
+    /// Start a stopped instance.
+    Start {
+        /// The slot.
+        slot: Slot,
+        /// `i-…`.
+        id: String,
+    },
+    /// Change what can change in place, or while the instance is stopped.
+    Modify(Modify),
+    /// End an instance.
+    Terminate {
+        /// The slot.
+        slot: Slot,
+        /// `i-…`.
+        id: String,
+        /// Mnemonic name.
+        name: String,
+    },
+    /// Delete the managed security group, after its instances are terminated.
+    DeleteFirewall {
+        /// The instance group.
+        group: String,
+        /// `sg-…`.
+        id: String,
+    },
+    /// Delete the managed key pair.
+    DeleteKey {
+        /// The instance group.
+        group: String,
+        /// The key pair's name.
+        name: String,
+    },
+    /// Copy data files.
+    Copy {
+        /// Where to.
+        slot: Slot,
+        /// Whose.
+        service: String,
+        /// What.
+        files: Vec<FileCopy>,
+    },
+    /// Remove data files that left the spec.
+    RemoveFiles {
+        /// Where.
+        slot: Slot,
+        /// Resolved targets.
+        targets: Vec<String>,
+    },
+    /// See that the host's engine may pull; store the credential only with `persist_login`.
+    Login {
+        /// Where.
+        slot: Slot,
+        /// Registry.
+        server: String,
+        /// A reference to ask for.
+        image: Image,
+        /// Whether the credential stays there.
+        persist: bool,
+    },
+    /// Pull and swap: the new container in, the old one out.
+    Run(Box<Run>),
+    /// Restart a container because its data changed.
+    Restart {
+        /// Where.
+        slot: Slot,
+        /// Which service.
+        service: String,
+        /// Which container.
+        container: String,
+    },
+    /// Start a container that stopped.
+    StartContainer {
+        /// Where.
+        slot: Slot,
+        /// Which service.
+        service: String,
+        /// Which container.
+        container: String,
+        /// What proves that it works.
+        check: Option<Check>,
+    },
+    /// Change what `docker update` can change.
+    UpdateContainer {
+        /// Where.
+        slot: Slot,
+        /// Which service.
+        service: String,
+        /// Which container.
+        container: String,
+        /// The new values.
+        settings: InPlace,
+    },
+    /// Remove a container.
+    RemoveContainer {
+        /// Where.
+        slot: Slot,
+        /// Name.
+        container: String,
+        /// Seconds between SIGTERM and SIGKILL.
+        grace: u64,
+    },
+    /// Remove the network and a3's folder.
+    CleanHost {
+        /// Where.
+        slot: Slot,
+    },
+}
+
+/// An image as a step names it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Image {
+    /// `repo@sha256:…`, pinned.
+    Pinned {
+        /// Repository with its registry.
+        repository: String,
+        /// The digest.
+        digest: Digest,
+    },
+    /// An image of the local engine by id.
+    Local {
+        /// The engine's id.
+        id: Digest,
+    },
+    /// What a build, tag or push of this plan yields.
+    From {
+        /// Which step.
+        step: StepId,
+        /// Repository with its registry; `None` on `local`, where the id is run.
+        repository: Option<String>,
+    },
+}
+
+/// Builds an image.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Build {
+    /// Which service; its `build` section has the rest.
+    pub service: String,
+    /// `NAME-SERVICE:src-<12>`.
+    pub name: String,
+    /// Digest of the source.
+    pub source: Digest,
+    /// What it is built for.
+    pub platform: Platform,
+}
+
+/// Gives an image a further name.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Tag {
+    /// Which service.
+    pub service: String,
+    /// Where and from what.
+    pub from: TagFrom,
+    /// The new names, all in one repository.
+    pub to: Vec<String>,
+}
+
+/// Where a tag is made.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum TagFrom {
+    /// In the local engine.
+    Engine {
+        /// `NAME-SERVICE:src-<12>`.
+        name: String,
+    },
+    /// Inside the registry, by copying the manifest.
+    Registry {
+        /// `REPO:src-<12>`.
+        reference: String,
+        /// Its digest.
+        digest: Digest,
+    },
+}
+
+/// Sends an image to its registry.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Push {
+    /// Which service.
+    pub service: String,
+    /// The spec's reference.
+    pub reference: String,
+    /// `REPO:src-<12>`.
+    pub source_tag: String,
+    /// Digest of the source.
+    pub source: Digest,
+    /// Whether the registry could not say if the name exists (GHCR), so that the push decides.
+    pub not_visible: bool,
+}
+
+/// Rules of the managed security group.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Firewall {
+    /// The instance group.
+    pub group: String,
+    /// `a3-NAME-GROUP`.
+    pub name: String,
+    /// `sg-…`; `None`: create it.
+    pub id: Option<String>,
+    /// The VPC.
+    pub vpc_id: Option<String>,
+    /// Rules to add.
+    pub open: Vec<Rule>,
+    /// Rules to take away, by id, with what they opened.
+    pub close: Vec<(String, Rule)>,
+}
+
+/// An inbound rule.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Rule {
+    /// Transport protocol.
+    pub protocol: crate::spec::Protocol,
+    /// The port.
+    pub port: u16,
+    /// Who may.
+    pub cidr: String,
+    /// `ssh <caller id>` or `port`.
+    pub description: String,
+}
+
+/// Launches an instance.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Launch {
+    /// Where it belongs.
+    pub slot: Slot,
+    /// One more than the highest seen on the slot.
+    pub generation: u32,
+    /// Mnemonic name.
+    pub name: String,
+    /// `ami-…`.
+    pub image_id: String,
+    /// How the spec names the AMI.
+    pub ami: Ami,
+    /// `t2.micro`.
+    pub instance_type: String,
+    /// Key pair.
+    pub key_name: Option<String>,
+    /// Security groups by id; empty: the managed one.
+    pub security_group_ids: Vec<String>,
+    /// Subnet.
+    pub subnet_id: Option<String>,
+    /// Instance profile.
+    pub iam_instance_profile: Option<String>,
+    /// First disk, and its device.
+    pub root_block_device: RootBlockDevice,
+    /// The AMI's first device.
+    pub root_device: Option<String>,
+    /// Metadata hop limit.
+    pub hop_limit: u32,
+    /// Spot: the highest price, or on-demand's.
+    pub spot: Option<Option<String>>,
+    /// Termination protection.
+    pub protected: bool,
+    /// From first boot.
+    pub ttl: Option<Duration>,
+    /// The person's user data.
+    pub user_data: Option<String>,
+    /// The person's tags.
+    pub tags: BTreeMap<String, String>,
+    /// Hash of the settings that EC2 does not return.
+    pub hash: String,
+}
+
+/// Changes an instance.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Modify {
+    /// Where.
+    pub slot: Slot,
+    /// `i-…`.
+    pub id: String,
+    /// Tags to set.
+    pub set_tags: BTreeMap<String, String>,
+    /// Tags to remove.
+    pub remove_tags: Vec<String>,
+    /// Groups to be in.
+    pub security_group_ids: Option<Vec<String>>,
+    /// A new type; the instance is stopped for it.
+    pub instance_type: Option<String>,
+    /// A new hop limit.
+    pub hop_limit: Option<u32>,
+    /// Termination protection.
+    pub protected: Option<bool>,
+    /// A new deadline: seconds from first boot.
+    pub ttl: Option<Option<Duration>>,
+}
+
+/// One file to copy.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FileCopy {
+    /// Here.
+    pub source: std::path::PathBuf,
+    /// There, as the spec says it.
+    pub target: String,
+    /// Of its content.
+    pub digest: Digest,
+    /// Permission bits.
+    pub mode: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Written with `sudo`.
+    pub sudo: bool,
+}
+
+/// Puts a container in place.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Run {
+    /// Where.
+    pub slot: Slot,
+    /// Which service.
+    pub service: String,
+    /// What to run.
+    pub image: Image,
+    /// Whether the image has to be pulled (or is not there yet).
+    pub pull: bool,
+    /// `<version>:<hash>`; `None` where the host's key is not known yet.
+    pub config: Option<String>,
+    /// Everything else about the container.
+    pub settings: Settings,
+    /// What proves that it works.
+    pub check: Option<Check>,
+}
+
+/// A decision that could not be made.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Blocked {
+    /// What it is about.
+    pub address: String,
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// Whether something was unreachable (69) or refused for safety or a clash (73 or 1).
+    pub kind: BlockedKind,
+}
+
+/// What kept a decision from being made.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockedKind {
+    /// Something needed for it could not be reached.
+    Unreachable,
+    /// It would touch what is not ours, or is unsafe.
+    Refused,
+    /// The wish cannot be met as it is written.
+    Impossible,
+}

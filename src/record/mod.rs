@@ -1,0 +1,109 @@
+//! What a3 writes down on a machine: releases, copied files, settings that can change in place,
+//! and the lease. Everything else reaches these through this module.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Digest;
+
+/// The version of [`Record`]'s shape.
+pub const VERSION: u32 = 1;
+
+/// `record.json` in the machine's a3 folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`VERSION`] of whoever wrote it.
+    pub version: u32,
+    /// Files that a3 copied, by resolved target.
+    pub files: BTreeMap<String, CopiedFile>,
+    /// By service: the settings that `docker update` can change, as a3 last asked for.
+    pub in_place: BTreeMap<String, InPlace>,
+    /// Oldest first.
+    pub releases: Vec<Release>,
+}
+
+impl Record {
+    /// The highest release number, 0 before the first.
+    pub fn last_release(&self) -> u64 {
+        self.releases.iter().map(|release| release.number).max().unwrap_or(0)
+    }
+}
+
+/// A file that a3 put there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedFile {
+    /// The service that asked for it.
+    pub service: String,
+    /// Of its content.
+    pub digest: Digest,
+    /// Permission bits.
+    pub mode: u32,
+    /// Written with `sudo`.
+    pub sudo: bool,
+}
+
+/// Settings that the engine changes without a new container (`docker update`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InPlace {
+    /// Restart policy.
+    pub restart: crate::spec::Restart,
+    /// Bytes.
+    pub mem_limit: Option<u64>,
+    /// Billionths of a processor.
+    pub nano_cpus: Option<i64>,
+}
+
+/// What one apply put on a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Counted over the whole deployment.
+    pub number: u64,
+    /// How it ended.
+    pub status: ReleaseStatus,
+    /// Who, `user@machine`.
+    pub by: String,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// By service.
+    pub services: BTreeMap<String, ReleasedService>,
+}
+
+/// How a release ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseStatus {
+    /// Begun and not ended.
+    Started,
+    /// Everything was done.
+    Complete,
+    /// A step failed.
+    Failed,
+}
+
+/// One service of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedService {
+    /// `repo@sha256:…`, or an image id on `local`.
+    pub image: String,
+    /// `<version>:<hash>`.
+    pub config: String,
+    /// The container settings; secrets as references.
+    pub settings: serde_json::Value,
+}
+
+/// Who works on a machine now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The n of `lease-<n>`.
+    #[serde(skip)]
+    pub number: u64,
+    /// `user@machine (pid)`.
+    pub holder: String,
+    /// Random, so that one's own lease is known.
+    pub id: String,
+    /// Seconds since 1970 on the machine's clock.
+    pub since: u64,
+    /// Seconds since 1970 on the machine's clock.
+    pub expires: u64,
+}
