@@ -5,6 +5,124 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::plan::step::{Step, StepId};
+
+/// The version of the JSON stream; raised when a field changes its meaning or goes away.
+pub const STREAM_VERSION: u32 = 1;
+
+/// One thing that happened during an apply or destroy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// Since the apply began.
+    #[serde(serialize_with = "seconds")]
+    pub elapsed: Duration,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// Work begins.
+    Started {
+        /// The deployment.
+        deployment: String,
+        /// Steps of the plan.
+        steps: usize,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Which.
+        id: StepId,
+        /// What it is about, and what it does, in words: `web/0/s2`, `run s2`.
+        address: String,
+        /// `build s2`.
+        title: String,
+    },
+    /// A step reports.
+    StepActivity {
+        /// Which.
+        id: StepId,
+        /// What it reports.
+        activity: Activity,
+    },
+    /// A step ended.
+    StepFinished {
+        /// Which.
+        id: StepId,
+        /// What it is about.
+        address: String,
+        /// `build s2`.
+        title: String,
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
+    /// A machine could be asked at last, and its steps were planned again.
+    HostPlanned {
+        /// The slot, `web/0`.
+        slot: String,
+        /// What is done there now.
+        steps: Vec<Step>,
+    },
+    /// Something that a person should know.
+    Notice {
+        /// In words.
+        message: String,
+    },
+    /// Work ended.
+    Finished {
+        /// Whether every step was done.
+        success: bool,
+        /// Where the services answer, `s2  http://A.B.C.D:30001`.
+        addresses: Vec<ServiceAddress>,
+    },
+}
+
+/// Where a service answers.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct ServiceAddress {
+    /// The service.
+    pub service: String,
+    /// The slot.
+    pub slot: String,
+    /// `http://A.B.C.D:30001`, or `A.B.C.D:30001/udp`.
+    pub url: String,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It changed the world as planned.
+    Done {
+        /// A word about the result: an id, a digest, an address.
+        note: Option<String>,
+    },
+    /// Somebody had done it in the meantime.
+    Unchanged,
+    /// A step that it needs failed, or nothing new starts any more.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+    /// It was cut off.
+    Interrupted,
+    /// It failed.
+    Failed {
+        /// The chain of errors.
+        error: String,
+        /// What to do.
+        help: Option<String>,
+        /// The last lines of its output.
+        output: Vec<String>,
+    },
+}
+
 /// Something that a step or an adapter reports while it works.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
