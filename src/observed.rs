@@ -112,6 +112,8 @@ pub enum RemoteSeen {
     Absent,
     /// Denied or an unknown name: GHCR answers both alike.
     NotVisible,
+    /// It is there and cannot be used: not for this platform, say.
+    Unusable(Cause),
     /// Nobody could say.
     Unreachable(Cause),
     /// The question does not arise.
@@ -123,7 +125,9 @@ impl RemoteSeen {
     pub fn found(&self) -> Option<&RemoteImage> {
         match self {
             Self::Found(image) => Some(image),
-            Self::Absent | Self::NotVisible | Self::Unreachable(_) | Self::NotAsked => None,
+            Self::Absent | Self::NotVisible | Self::Unusable(_) | Self::Unreachable(_) | Self::NotAsked => {
+                None
+            }
         }
     }
 }
@@ -174,7 +178,7 @@ pub struct CloudSeen {
     pub image: Option<MachineImage>,
     /// Architectures of the instance type; empty where it could not be asked.
     pub type_archs: Vec<Arch>,
-    /// Instances with the full mark of this deployment and group, all states.
+    /// Instances with the full mark of this deployment in this region, all groups, all states.
     pub instances: Vec<OwnedInstance>,
     /// The VPC that a launch goes to.
     pub vpc_id: Option<String>,

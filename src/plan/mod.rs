@@ -1,5 +1,200 @@
 //! The decision: `Spec` × `Observed` → `Plan`. Sync, no clock, no randomness, no I/O.
+//!
+//! A plan leaves no choice to apply. Each file here decides one area: images, the firewall,
+//! machines, one machine's files, one service's container.
 
+mod container;
+mod destroy;
+mod draft;
+mod firewall;
+pub mod hash;
+mod host;
+mod image;
+mod launch_hash;
+mod machine;
+pub mod mnemonic;
+pub mod names;
+pub mod paths;
 pub mod reason;
 pub mod settings;
 pub mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use destroy::{Destroy, plan_destroy};
+
+use crate::id::Slot;
+use crate::observed::{HostFacts, HostSeen, Observed, Seen};
+use crate::spec::{Group, Machine, Spec};
+use draft::Draft;
+use host::HostContext;
+use image::Wanted;
+use machine::{GroupContext, Reach};
+use step::{BlockedKind, Image, Plan, StepId};
+
+/// What a person asked for beyond the spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Services to build anew whatever the registry has.
+    pub rebuild: BTreeSet<String>,
+    /// Slots whose machine is replaced.
+    pub replace: BTreeSet<Slot>,
+    /// Only these services, groups and slots (and the images they need); empty is everything.
+    pub target: BTreeSet<String>,
+}
+
+impl Options {
+    fn wants_service(&self, group: &str, service: &str) -> bool {
+        self.target.is_empty() || self.target.contains(service) || self.target.contains(group)
+    }
+
+    fn wants_slot(&self, slot: &Slot) -> bool {
+        let on_slot = |target: &String| *target == slot.to_string() || *target == slot.group;
+        self.target.is_empty() || self.target.iter().any(on_slot)
+    }
+}
+
+/// Plans a deployment. What could not be decided is in [`Plan::blocked`].
+pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
+    let mut draft = Draft::default();
+    for cause in &observed.missing {
+        draft.impossible("files", cause);
+    }
+    let images = plan_images(spec, observed, options, &mut draft);
+    let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
+    let mut runs = BTreeMap::new();
+    for (slot, group) in spec.slots() {
+        let wanted = options.wants_slot(&slot) || services_wanted(spec, group, options);
+        if unplannable.contains(&slot) || !wanted {
+            continue;
+        }
+        let reach = reach.get(&slot).copied();
+        let Some(facts) = host_facts(observed, &slot, reach, &mut draft) else { continue };
+        let cx = HostContext { spec, observed, slot: &slot, group, facts, images: &images, reach };
+        host::plan(&cx, &mut runs, &mut draft);
+    }
+    finish(spec, observed, draft)
+}
+
+/// Plans one machine again, once it can be asked. `images` are the digests known by now; ids go on
+/// from `first`.
+pub fn plan_host(
+    spec: &Spec,
+    observed: &Observed,
+    slot: &Slot,
+    images: &BTreeMap<String, Image>,
+    first: u32,
+) -> Plan {
+    let mut draft = Draft { first, ..Draft::default() };
+    let after = |image: &Image| match image {
+        Image::From { step, .. } => Some(*step),
+        Image::Pinned { .. } | Image::Local { .. } => None,
+    };
+    let images = images.iter().map(|(service, image)| {
+        (service.clone(), Wanted { image: image.clone(), size: None, after: after(image) })
+    });
+    let images: BTreeMap<String, Wanted> = images.collect();
+    let facts = observed.hosts.get(slot).and_then(HostSeen::facts);
+    if let (Some(group), Some(facts)) = (spec.groups.get(&slot.group), facts) {
+        let cx =
+            HostContext { spec, observed, slot, group, facts: Some(facts), images: &images, reach: None };
+        host::plan(&cx, &mut BTreeMap::new(), &mut draft);
+    }
+    finish(spec, observed, draft)
+}
+
+fn services_wanted(spec: &Spec, group: &Group, options: &Options) -> bool {
+    spec.services_on(&group.name).any(|service| options.wants_service(&group.name, &service.name))
+}
+
+fn plan_images(
+    spec: &Spec,
+    observed: &Observed,
+    options: &Options,
+    draft: &mut Draft,
+) -> BTreeMap<String, Wanted> {
+    let mut images = BTreeMap::new();
+    for service in spec.services.values() {
+        if !options.wants_service(&service.on, &service.name) {
+            continue;
+        }
+        let Some(seen) = observed.images.get(&service.name) else { continue };
+        if let Some(wanted) = image::plan(spec, service, seen, options, draft) {
+            images.insert(service.name.clone(), wanted);
+        }
+    }
+    images
+}
+
+fn plan_machines(
+    spec: &Spec,
+    observed: &Observed,
+    options: &Options,
+    draft: &mut Draft,
+) -> (Reach, BTreeSet<Slot>) {
+    let mut reach = Reach::new();
+    let mut blocked = BTreeSet::new();
+    let mut regions = BTreeMap::new();
+    for (name, seen) in &observed.clouds {
+        let cloud = match seen {
+            Seen::Present(cloud) => cloud,
+            Seen::Unreachable(cause) => {
+                draft.unreachable(name.clone(), cause);
+                blocked.extend(spec.slots().map(|(slot, _)| slot).filter(|slot| slot.group == *name));
+                continue;
+            }
+            Seen::Absent => continue,
+        };
+        regions.insert((&cloud.account, &cloud.region), &cloud.instances);
+        let Some(group) = spec.groups.get(name) else { continue };
+        let Machine::Ec2(ec2) = &group.machine else { continue };
+        for what in &cloud.unchecked {
+            draft.notices.push(format!("{name}: not checked: {what}"));
+        }
+        let cx = GroupContext { spec, group, ec2, cloud };
+        let (group_reach, group_blocked) = machine::plan(&cx, options, draft);
+        reach.extend(group_reach);
+        blocked.extend(group_blocked);
+    }
+    for instances in regions.values() {
+        machine::plan_strays(spec, instances, draft);
+    }
+    (reach, blocked)
+}
+
+/// The facts of a machine that answered, `Some(None)` for one that will, `None` for one that should
+/// have: that is noted as blocked.
+fn host_facts<'a>(
+    observed: &'a Observed,
+    slot: &Slot,
+    reach: Option<StepId>,
+    draft: &mut Draft,
+) -> Option<Option<&'a HostFacts>> {
+    match observed.hosts.get(slot) {
+        Some(HostSeen::Ready(facts)) => Some(Some(facts)),
+        Some(HostSeen::NotYet(_)) => Some(None),
+        Some(HostSeen::Unreachable(_)) if reach.is_some() => Some(None),
+        Some(HostSeen::Unreachable(cause)) => {
+            draft.unreachable(slot.to_string(), cause);
+            None
+        }
+        None => {
+            let why = "nothing was observed of it".to_owned();
+            draft.block(slot.to_string(), BlockedKind::Unreachable, why, None);
+            None
+        }
+    }
+}
+
+fn finish(spec: &Spec, observed: &Observed, draft: Draft) -> Plan {
+    Plan {
+        deployment: spec.name.clone(),
+        destroy: false,
+        scope: observed.scope.clone(),
+        steps: draft.steps,
+        blocked: draft.blocked,
+        notices: draft.notices,
+        unchanged: draft.unchanged,
+        kept: Vec::new(),
+    }
+}

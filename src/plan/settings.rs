@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::names;
 use crate::record::InPlace;
-use crate::spec::{Healthcheck, Logging, Port, SecretSource, Ulimit, Volume};
+use crate::spec::{EnvValue, Healthcheck, Logging, Port, SecretSource, Service, Ulimit, Volume};
 
 /// Everything about a container but its image. Serialised, it is what the hash is taken over and
 /// what a release remembers.
@@ -75,4 +76,49 @@ pub enum Env {
     Secret(SecretSource),
     /// Came through interpolation or an `env_file`: known to this run's spec only.
     Resolved,
+}
+
+impl Settings {
+    /// What the spec asks for.
+    pub fn of(deployment: &str, service: &Service) -> Self {
+        let environment = service.environment.iter().map(|(name, value)| {
+            let value = match value {
+                EnvValue::Plain(text) => Env::Plain(text.clone()),
+                EnvValue::Resolved(_) => Env::Resolved,
+                EnvValue::Secret(source) => Env::Secret(source.clone()),
+            };
+            (name.clone(), value)
+        });
+        Self {
+            name: service.container_name.clone(),
+            network: names::network(deployment),
+            alias: service.name.clone(),
+            command: service.command.clone(),
+            entrypoint: service.entrypoint.clone(),
+            environment: environment.collect(),
+            user: service.user.clone(),
+            working_dir: service.working_dir.clone(),
+            labels: service.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            hostname: service.hostname.clone(),
+            healthcheck: service.healthcheck.clone(),
+            stop_grace_period: service.stop_grace_period.as_secs(),
+            read_only: service.read_only,
+            cap_add: service.cap_add.clone(),
+            cap_drop: service.cap_drop.clone(),
+            logging: service.logging.clone(),
+            ulimits: service.ulimits.iter().map(|(name, limit)| (name.clone(), *limit)).collect(),
+            tmpfs: service.tmpfs.clone(),
+            shm_size: service.shm_size,
+            init: service.init,
+            extra_hosts: service.extra_hosts.clone(),
+            auto_remove: service.auto_remove,
+            ports: service.ports.clone(),
+            volumes: service.volumes.clone(),
+            in_place: InPlace {
+                restart: service.restart,
+                mem_limit: service.mem_limit,
+                nano_cpus: service.nano_cpus,
+            },
+        }
+    }
 }

@@ -43,7 +43,11 @@ impl Plan {
 
     /// Whether a machine ends, which wants more than a yes.
     pub fn ends_machines(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.action, Action::Terminate { .. }))
+        self.steps.iter().any(|step| match &step.action {
+            Action::Terminate { .. } => true,
+            Action::Launch(launch) => launch.replaces.is_some(),
+            _ => false,
+        })
     }
 }
 
@@ -400,6 +404,8 @@ pub struct Launch {
     pub tags: BTreeMap<String, String>,
     /// Hash of the settings that EC2 does not return.
     pub hash: String,
+    /// The instance that is terminated first, for a `-/+`.
+    pub replaces: Option<String>,
 }
 
 /// Changes an instance.

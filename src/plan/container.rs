@@ -1,0 +1,435 @@
+//! One service on one machine: run, start, restart, update in place, remove.
+
+use std::collections::BTreeMap;
+
+use super::draft::{Draft, NewStep};
+use super::hash;
+use super::host::{Copied, HostContext};
+use super::image::Wanted;
+use super::names::{self, label};
+use super::reason::{FieldChange, Forces, Reason, Shown};
+use super::settings::Settings;
+use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
+use crate::id::Slot;
+use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts};
+use crate::record::{InPlace, ReleaseStatus, ReleasedService};
+use crate::spec::{Protocol, Restart, Service};
+
+/// One service on one machine.
+#[derive(Clone, Copy)]
+pub(crate) struct ServiceContext<'a> {
+    pub(crate) host: &'a HostContext<'a>,
+    pub(crate) service: &'a Service,
+    pub(crate) wanted: &'a Wanted,
+    pub(crate) copies: &'a [Copied],
+}
+
+/// Steps by service and slot.
+type Runs = BTreeMap<(String, Slot), StepId>;
+
+/// Plans the container; its last step, if there is one.
+pub(crate) fn plan(
+    cx: &ServiceContext<'_>,
+    logins: &mut BTreeMap<String, Option<StepId>>,
+    runs: &Runs,
+    draft: &mut Draft,
+) -> Option<StepId> {
+    let Some(facts) = cx.host.facts else {
+        return Some(cx.run(vec![Reason::NewMachine], Vec::new(), logins, runs, draft));
+    };
+    if cx.clashes(facts, draft) {
+        return None;
+    }
+    let current = cx.own(facts, &cx.service.container_name);
+    let interrupted = cx.own(facts, &names::old_container(&cx.service.container_name)).is_some();
+    let Some(current) = current else {
+        let reason = if interrupted { Reason::SwapInterrupted } else { cx.absent_reason(facts) };
+        return Some(cx.run(vec![reason], Vec::new(), logins, runs, draft));
+    };
+    let (mut reasons, fields) = cx.recreate_reasons(facts, current);
+    if interrupted {
+        reasons.push(Reason::SwapInterrupted);
+    }
+    if !reasons.is_empty() {
+        return Some(cx.run(reasons, fields, logins, runs, draft));
+    }
+    let updated = cx.update_in_place(facts, current, draft);
+    let running = cx.keep_running(current, runs, draft);
+    if updated.is_none() && running.is_none() {
+        draft.unchanged.push(cx.address());
+    }
+    running.or(updated)
+}
+
+/// Removes containers of ours whose service left the spec. An empty `services` never means all.
+pub(crate) fn remove_strays(cx: &HostContext<'_>, draft: &mut Draft) {
+    let Some(facts) = cx.facts else { return };
+    let is_wanted = |service: &str| {
+        cx.spec.services_on(&cx.group.name).any(|wanted| wanted.name == service)
+            || cx.spec.inactive.iter().any(|inactive| inactive == service)
+    };
+    let strays: Vec<&ContainerSeen> = facts
+        .containers
+        .iter()
+        .filter(|seen| owned_service(cx, seen).is_some_and(|service| !is_wanted(service)))
+        .collect();
+    if cx.spec.services.is_empty() && cx.spec.inactive.is_empty() && !strays.is_empty() {
+        let names: Vec<&str> = strays.iter().map(|seen| seen.name.as_str()).collect();
+        draft.notices.push(format!(
+            "{}: `services` is empty, so {} stay; remove them with a3 destroy",
+            cx.slot,
+            names.join(", ")
+        ));
+        return;
+    }
+    for seen in strays {
+        remove(cx, seen, Reason::LeftSpec, draft);
+    }
+}
+
+/// Removes one container of ours.
+pub(crate) fn remove(
+    cx: &HostContext<'_>,
+    seen: &ContainerSeen,
+    reason: Reason,
+    draft: &mut Draft,
+) -> StepId {
+    let service = owned_service(cx, seen).unwrap_or(&seen.name);
+    let grace = cx.spec.services.get(service).map_or(10, |service| service.stop_grace_period.as_secs());
+    let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
+    let step = NewStep::new(cx.address(service), Change::Delete, action)
+        .because(reason)
+        .cost(Cost::Restart { grace })
+        .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])
+        .after(cx.reach);
+    draft.add(step)
+}
+
+/// The service of a container that carries our full mark, under its own name or `.a3-old`.
+pub(crate) fn owned_service<'a>(cx: &HostContext<'_>, seen: &'a ContainerSeen) -> Option<&'a str> {
+    let deployment = seen.labels.get(label::DEPLOYMENT)?;
+    let service = seen.labels.get(label::SERVICE)?;
+    let name = seen.name.strip_suffix(".a3-old").unwrap_or(&seen.name);
+    let mark = names::own_mark(&cx.spec.name, cx.slot, service, name);
+    (*deployment == cx.spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
+}
+
+impl ServiceContext<'_> {
+    fn address(&self) -> String {
+        self.host.address(&self.service.name)
+    }
+
+    fn own<'a>(&self, facts: &'a HostFacts, name: &str) -> Option<&'a ContainerSeen> {
+        facts
+            .containers
+            .iter()
+            .filter(|seen| seen.name == name)
+            .find(|seen| owned_service(self.host, seen) == Some(self.service.name.as_str()))
+    }
+
+    /// Foreign containers in the way: of the name, or of a port.
+    fn clashes(&self, facts: &HostFacts, draft: &mut Draft) -> bool {
+        let foreign = |seen: &&ContainerSeen| owned_service(self.host, seen).is_none();
+        let before = draft.blocked.len();
+        for seen in facts.containers.iter().filter(foreign) {
+            if seen.name == self.service.container_name {
+                let why = format!(
+                    "a container named `{}` exists and does not belong to this deployment",
+                    seen.name
+                );
+                let help = format!(
+                    "set another `container_name`, or remove it yourself: docker rm -f {}",
+                    seen.name
+                );
+                draft.block(self.address(), BlockedKind::Refused, why, Some(help));
+            } else if let Some((port, protocol)) = self.held_port(seen) {
+                let why = format!(
+                    "port {port}/{} is held by the container `{}`, which does not belong to this deployment",
+                    protocol.as_str(),
+                    seen.name
+                );
+                let help = format!("publish another port, or stop it yourself: docker stop {}", seen.name);
+                draft.block(self.address(), BlockedKind::Refused, why, Some(help));
+            }
+        }
+        draft.blocked.len() > before
+    }
+
+    fn held_port(&self, seen: &ContainerSeen) -> Option<(u16, Protocol)> {
+        let overlaps = |a: Option<&str>, b: Option<&str>| {
+            let any = |ip: Option<&str>| ip.is_none_or(|ip| ip == "0.0.0.0" || ip == "::");
+            any(a) || any(b) || a == b
+        };
+        let wanted = self.service.ports.iter().filter_map(|port| Some((port, port.published?)));
+        wanted
+            .filter(|(port, number)| {
+                seen.ports.iter().any(|held| {
+                    held.published == *number
+                        && held.protocol == port.protocol
+                        && overlaps(held.host_ip.as_deref(), port.host_ip.as_deref())
+                })
+            })
+            .map(|(port, number)| (number, port.protocol))
+            .next()
+    }
+
+    fn released<'a>(&self, facts: &'a HostFacts) -> Option<&'a ReleasedService> {
+        let releases = &facts.record.as_ref()?.releases;
+        let complete = releases.iter().rev().filter(|release| release.status == ReleaseStatus::Complete);
+        complete.filter_map(|release| release.services.get(&self.service.name)).next()
+    }
+
+    fn absent_reason(&self, facts: &HostFacts) -> Reason {
+        if self.released(facts).is_some() { Reason::ContainerGone } else { Reason::NoContainer }
+    }
+
+    fn wanted_image(&self) -> Option<String> {
+        match &self.wanted.image {
+            Image::Pinned { repository, digest } => Some(format!("{repository}@{digest}")),
+            Image::Local { id } => Some(id.to_string()),
+            Image::From { .. } => None,
+        }
+    }
+
+    fn recreate_reasons(
+        &self,
+        facts: &HostFacts,
+        current: &ContainerSeen,
+    ) -> (Vec<Reason>, Vec<FieldChange>) {
+        let mut reasons = Vec::new();
+        let mut fields = Vec::new();
+        let image = self.wanted_image();
+        let running = current.labels.get(label::IMAGE).cloned().unwrap_or_else(|| current.image_id.clone());
+        if image.as_ref() != Some(&running) {
+            let after = image.clone().map_or(Shown::KnownAfter("push".into()), Shown::Text);
+            let change = FieldChange::changed("image", Shown::text(&running), after);
+            fields.push(change.forcing(Forces::Recreate));
+            reasons.push(Reason::ImageChanged { before: running, after: image });
+        }
+        let settings = Settings::of(&self.host.spec.name, self.service);
+        let config = hash::config(&settings, self.service, &self.host.observed.secrets, facts.key.as_ref());
+        if config.is_none() || current.labels.get(label::CONFIG) != config.as_ref() {
+            reasons.push(Reason::ConfigChanged);
+            fields.extend(self.changed_settings(facts, &settings));
+        }
+        (reasons, fields)
+    }
+
+    /// The settings that differ from those of the last release, by key.
+    fn changed_settings(&self, facts: &HostFacts, settings: &Settings) -> Vec<FieldChange> {
+        let recorded = self.released(facts).map(|released| &released.settings);
+        let Ok(wanted) = serde_json::to_value(settings) else { return Vec::new() };
+        let Some(wanted) = wanted.as_object() else { return Vec::new() };
+        let mut fields = Vec::new();
+        for (key, after) in wanted {
+            let before = recorded.and_then(|settings| settings.get(key));
+            if before != Some(after) && recorded.is_some() {
+                let before = before.map_or(Shown::Nothing, shown);
+                fields.push(FieldChange::changed(key, before, shown(after)).forcing(Forces::Recreate));
+            }
+        }
+        if fields.is_empty() {
+            let hidden = FieldChange::changed("environment", Shown::Sensitive, Shown::Sensitive);
+            let hashed = FieldChange::changed("settings", Shown::NotKnown, Shown::Text("changed".into()));
+            let change = if recorded.is_some() { hidden } else { hashed };
+            fields.push(change.forcing(Forces::Recreate));
+        }
+        fields
+    }
+
+    fn in_place(&self) -> InPlace {
+        InPlace {
+            restart: self.service.restart,
+            mem_limit: self.service.mem_limit,
+            nano_cpus: self.service.nano_cpus,
+        }
+    }
+
+    fn update_in_place(
+        &self,
+        facts: &HostFacts,
+        current: &ContainerSeen,
+        draft: &mut Draft,
+    ) -> Option<StepId> {
+        let recorded = facts.record.as_ref()?.in_place.get(&self.service.name)?;
+        let settings = self.in_place();
+        if *recorded == settings {
+            return None;
+        }
+        let pairs = [
+            ("restart", format!("{:?}", recorded.restart), format!("{:?}", settings.restart)),
+            ("mem_limit", optional(recorded.mem_limit), optional(settings.mem_limit)),
+            ("cpus", optional(recorded.nano_cpus), optional(settings.nano_cpus)),
+        ];
+        let fields = pairs
+            .into_iter()
+            .filter(|(_, before, after)| before != after)
+            .map(|(key, before, after)| FieldChange::changed(key, Shown::Text(before), Shown::Text(after)))
+            .collect();
+        let action = Action::UpdateContainer {
+            slot: self.host.slot.clone(),
+            service: self.service.name.clone(),
+            container: current.name.clone(),
+            settings,
+        };
+        let step = NewStep::new(self.address(), Change::Update, action);
+        Some(draft.add(step.because(Reason::FieldsChanged).fields(fields).after(self.host.reach)))
+    }
+
+    fn keep_running(&self, current: &ContainerSeen, runs: &Runs, draft: &mut Draft) -> Option<StepId> {
+        let slot = self.host.slot.clone();
+        let (service, container) = (self.service.name.clone(), current.name.clone());
+        if let Some(state) = self.stopped(current.state) {
+            let check = self.service.check.clone();
+            let action = Action::StartContainer { slot, service, container, check };
+            let step = NewStep::new(self.address(), Change::Update, action)
+                .because(Reason::ContainerStopped { state });
+            let step = step.after(self.copies_seen().into_iter().map(|copied| copied.step));
+            return Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)));
+        }
+        let mut reasons: Vec<Reason> = Vec::new();
+        if current.health == Some(Health::Unhealthy) {
+            reasons.push(Reason::Unhealthy);
+        }
+        let changed = self.copies_seen();
+        let data = changed.iter().map(|copied| Reason::DataChanged { target: copied.target.clone() });
+        reasons.extend(data);
+        if reasons.is_empty() {
+            return None;
+        }
+        let grace = self.service.stop_grace_period.as_secs();
+        let action = Action::Restart { slot, service, container };
+        let step = NewStep::new(self.address(), Change::Update, action).reasons(reasons);
+        let step = step.cost(Cost::Restart { grace }).after(changed.iter().map(|copied| copied.step));
+        Some(draft.add(step.after(self.host.reach)))
+    }
+
+    /// Files about to change that this service sees and wants to be restarted for.
+    fn copies_seen(&self) -> Vec<&Copied> {
+        let seen = |copied: &&Copied| copied.restarts && self.host.mounts(self.service, &copied.target);
+        self.copies.iter().filter(seen).collect()
+    }
+
+    /// In words, when a container that should run does not.
+    fn stopped(&self, state: ContainerState) -> Option<String> {
+        let may_end = matches!(self.service.restart, Restart::No | Restart::OnFailure(_));
+        match state {
+            ContainerState::Running | ContainerState::Restarting => None,
+            ContainerState::Exited(0) if may_end => None,
+            ContainerState::Exited(code) => Some(format!("exited with {code}")),
+            ContainerState::Created => Some("created and never started".into()),
+            ContainerState::Paused => Some("paused".into()),
+            ContainerState::Gone => Some("dead".into()),
+        }
+    }
+
+    fn started_before(&self, runs: &Runs) -> Vec<StepId> {
+        let slot = self.host.slot;
+        let depended = self.service.depends_on.iter();
+        let mut steps: Vec<StepId> =
+            depended.filter_map(|name| runs.get(&(name.clone(), slot.clone()))).copied().collect();
+        // `update_config.parallelism` hosts at a time; a failed one stops those after it.
+        let chunk = self.service.parallelism.max(1);
+        if let Some(earlier) = slot.index.checked_sub(chunk) {
+            let earlier = Slot::new(slot.group.clone(), earlier);
+            steps.extend(runs.get(&(self.service.name.clone(), earlier)));
+        }
+        steps
+    }
+
+    fn run(
+        &self,
+        mut reasons: Vec<Reason>,
+        mut fields: Vec<FieldChange>,
+        logins: &mut BTreeMap<String, Option<StepId>>,
+        runs: &Runs,
+        draft: &mut Draft,
+    ) -> StepId {
+        let host = self.host;
+        let pull = self.needs_pull();
+        let login =
+            if pull { host.login(&self.wanted.image, logins, self.wanted.after, draft) } else { None };
+        if pull && host.facts.is_some() {
+            reasons.push(Reason::ToPull);
+            self.check_disk(draft);
+        }
+        let fresh = host.facts.is_none_or(|facts| self.own(facts, &self.service.container_name).is_none());
+        if fresh {
+            fields.extend(self.new_fields());
+        }
+        let settings = Settings::of(&host.spec.name, self.service);
+        let key = host.facts.and_then(|facts| facts.key.as_ref());
+        let config = hash::config(&settings, self.service, &host.observed.secrets, key);
+        let run = Run {
+            slot: host.slot.clone(),
+            service: self.service.name.clone(),
+            image: self.wanted.image.clone(),
+            pull,
+            config,
+            settings,
+            check: self.service.check.clone(),
+        };
+        let grace = self.service.stop_grace_period.as_secs();
+        let (change, cost) =
+            if fresh { (Change::Create, Cost::None) } else { (Change::Replace, Cost::Restart { grace }) };
+        let copies = self.copies.iter().filter(|copied| host.mounts(self.service, &copied.target));
+        let step = NewStep::new(self.address(), change, Action::Run(Box::new(run)))
+            .reasons(reasons)
+            .fields(fields)
+            .cost(cost)
+            .after(host.reach.into_iter().chain(self.wanted.after).chain(login))
+            .after(copies.map(|copied| copied.step))
+            .after(self.started_before(runs))
+            .provisional(host.facts.is_none());
+        draft.add(step)
+    }
+
+    fn needs_pull(&self) -> bool {
+        match (&self.wanted.image, self.host.facts) {
+            (Image::Local { .. } | Image::From { repository: None, .. }, _) => false,
+            (Image::Pinned { repository, digest }, Some(facts)) => {
+                !facts.repo_digests.contains(&format!("{repository}@{digest}"))
+            }
+            (Image::Pinned { .. }, None) | (Image::From { .. }, _) => true,
+        }
+    }
+
+    /// An image takes about three times its compressed size: the download and its unpacked layers.
+    fn check_disk(&self, draft: &mut Draft) {
+        let free = self.host.facts.and_then(|facts| facts.disk_free);
+        if let (Some(size), Some(free)) = (self.wanted.size, free)
+            && free < size.saturating_mul(3)
+        {
+            let mib = |bytes: u64| bytes / (1 << 20);
+            let why = format!("the disk has {} MiB free, the image takes about {}", mib(free), mib(size * 3));
+            let help = "free some (docker system prune) or set a larger `root_block_device.volume_size`";
+            draft.block(self.address(), BlockedKind::Impossible, why, Some(help.to_owned()));
+        }
+    }
+
+    fn new_fields(&self) -> Vec<FieldChange> {
+        let image = self.wanted_image().map_or(Shown::KnownAfter("push".into()), Shown::Text);
+        let mut fields = vec![
+            FieldChange::new("image", image),
+            FieldChange::new("container_name", Shown::text(&self.service.container_name)),
+        ];
+        let ports = self.service.ports.iter().map(|port| {
+            let published = port.published.map_or("auto".to_owned(), |number| number.to_string());
+            FieldChange::new("ports", Shown::Text(format!("{published}:{}", port.target)))
+        });
+        fields.extend(ports);
+        fields
+    }
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or("none".to_owned(), |value| value.to_string())
+}
+
+fn shown(value: &serde_json::Value) -> Shown {
+    match value {
+        serde_json::Value::Null => Shown::Nothing,
+        serde_json::Value::String(text) => Shown::Text(text.clone()),
+        other => Shown::Text(other.to_string()),
+    }
+}

@@ -1,0 +1,101 @@
+//! A plan that is being written: numbers steps and keeps what blocks them.
+
+use super::reason::{FieldChange, Reason};
+use super::step::{Action, Blocked, BlockedKind, Change, Cost, Step, StepId};
+use crate::observed::Cause;
+
+/// Collects steps in an order that respects their dependencies.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) blocked: Vec<Blocked>,
+    pub(crate) notices: Vec<String>,
+    pub(crate) unchanged: Vec<String>,
+    /// The number of the first step; host steps that are planned again on the way go on counting.
+    pub(crate) first: u32,
+}
+
+/// A step without its number.
+#[derive(Debug)]
+pub(crate) struct NewStep {
+    step: Step,
+}
+
+impl NewStep {
+    pub(crate) fn new(address: impl Into<String>, change: Change, action: Action) -> Self {
+        Self {
+            step: Step {
+                id: StepId(0),
+                address: address.into(),
+                change,
+                action,
+                reasons: Vec::new(),
+                fields: Vec::new(),
+                cost: Cost::None,
+                after: Vec::new(),
+                provisional: false,
+            },
+        }
+    }
+
+    pub(crate) fn because(mut self, reason: Reason) -> Self {
+        self.step.reasons.push(reason);
+        self
+    }
+
+    pub(crate) fn reasons(mut self, reasons: Vec<Reason>) -> Self {
+        self.step.reasons.extend(reasons);
+        self
+    }
+
+    pub(crate) fn fields(mut self, fields: Vec<FieldChange>) -> Self {
+        self.step.fields.extend(fields);
+        self
+    }
+
+    pub(crate) fn cost(mut self, cost: Cost) -> Self {
+        self.step.cost = cost;
+        self
+    }
+
+    pub(crate) fn after(mut self, steps: impl IntoIterator<Item = StepId>) -> Self {
+        for step in steps {
+            if !self.step.after.contains(&step) {
+                self.step.after.push(step);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn provisional(mut self, provisional: bool) -> Self {
+        self.step.provisional = provisional;
+        self
+    }
+}
+
+impl Draft {
+    pub(crate) fn add(&mut self, new: NewStep) -> StepId {
+        let count = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+        let id = StepId(self.first.saturating_add(count));
+        self.steps.push(Step { id, ..new.step });
+        id
+    }
+
+    pub(crate) fn unreachable(&mut self, address: impl Into<String>, cause: &Cause) {
+        self.block(address, BlockedKind::Unreachable, cause.message.clone(), cause.help.clone());
+    }
+
+    pub(crate) fn impossible(&mut self, address: impl Into<String>, cause: &Cause) {
+        self.block(address, BlockedKind::Impossible, cause.message.clone(), cause.help.clone());
+    }
+
+    pub(crate) fn block(
+        &mut self,
+        address: impl Into<String>,
+        kind: BlockedKind,
+        why: String,
+        help: Option<String>,
+    ) {
+        self.blocked.push(Blocked { address: address.into(), why, help, kind });
+    }
+}

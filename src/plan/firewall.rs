@@ -1,0 +1,136 @@
+//! The managed security group of an instance group: published ports, and one ssh rule for each
+//! caller and machine. Only one's own ssh rule is ever moved.
+
+use super::draft::{Draft, NewStep};
+use super::names;
+use super::reason::{FieldChange, Reason, Shown};
+use super::step::{Action, BlockedKind, Change, Firewall, Rule, StepId};
+use crate::observed::{CloudSeen, IngressRule};
+use crate::spec::{Ec2, Group, Port, Protocol, Spec};
+
+/// Plans the group's firewall; the step that a launch waits for, if there is one.
+pub(crate) fn plan(
+    spec: &Spec,
+    group: &Group,
+    ec2: &Ec2,
+    cloud: &CloudSeen,
+    draft: &mut Draft,
+) -> Option<StepId> {
+    if !ec2.vpc_security_group_ids.is_empty() {
+        return None;
+    }
+    let name = names::managed(&spec.name, &group.name);
+    let address = format!("{}.firewall", group.name);
+    if let Some(foreign) = &cloud.foreign_group {
+        let why = format!(
+            "a security group named `{name}` exists ({foreign}) and does not belong to this deployment"
+        );
+        let help = "rename the deployment, or name your own group with `vpc_security_group_ids`".to_owned();
+        draft.block(address, BlockedKind::Refused, why, Some(help));
+        return None;
+    }
+    let wanted = wanted_rules(spec, group, ec2, cloud);
+    let present: &[IngressRule] = cloud.security_group.as_ref().map_or(&[], |found| &found.rules);
+    let open: Vec<Rule> =
+        wanted.iter().filter(|rule| !present.iter().any(|there| covers(there, rule))).cloned().collect();
+    let close = unwanted(present, &wanted, &cloud.caller_id);
+    if cloud.security_group.is_some() && open.is_empty() && close.is_empty() {
+        draft.unchanged.push(address);
+        return None;
+    }
+    if ec2.allow_from.iter().flatten().any(|cidr| cidr == "0.0.0.0/0") {
+        draft
+            .notices
+            .push(format!("{address}: `allow_from` opens the published ports to everyone (0.0.0.0/0)"));
+    }
+    let created = cloud.security_group.is_none();
+    let change = if created { Change::Create } else { Change::Update };
+    let reasons = if created { vec![Reason::Missing] } else { rule_reasons(&open, &close) };
+    let fields = open.iter().map(|rule| FieldChange::new("ingress", Shown::text(describe(rule)))).chain(
+        close
+            .iter()
+            .map(|(_, rule)| FieldChange::changed("ingress", Shown::text(describe(rule)), Shown::Nothing)),
+    );
+    let fields = fields.collect();
+    let id = cloud.security_group.as_ref().map(|found| found.id.clone());
+    let vpc_id = cloud.vpc_id.clone();
+    let action = Firewall { group: group.name.clone(), name, id, vpc_id, open, close };
+    Some(draft.add(NewStep::new(address, change, Action::Firewall(action)).reasons(reasons).fields(fields)))
+}
+
+/// `ssh 22/tcp from A.B.C.D/32`, as a plan says it.
+fn describe(rule: &Rule) -> String {
+    let what = if rule.description.starts_with("ssh ") { "ssh " } else { "" };
+    format!("{what}{}/{} from {}", rule.port, rule.protocol.as_str(), rule.cidr)
+}
+
+fn rule_reasons(open: &[Rule], close: &[(String, Rule)]) -> Vec<Reason> {
+    let opened = open.iter().map(|rule| Reason::RuleMissing { rule: describe(rule) });
+    let closed = close.iter().map(|(_, rule)| Reason::RuleUnwanted { rule: describe(rule) });
+    opened.chain(closed).collect()
+}
+
+fn wanted_rules(spec: &Spec, group: &Group, ec2: &Ec2, cloud: &CloudSeen) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let mut add = |rule: Rule| {
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    };
+    for cidr in &cloud.caller_cidrs {
+        let description = format!("ssh {}", cloud.caller_id);
+        add(Rule { protocol: Protocol::Tcp, port: group.ssh.port, cidr: cidr.clone(), description });
+    }
+    // Without `allow_from` the ports are open to each caller's own address, so the rule is the caller's.
+    let (cidrs, description) = match &ec2.allow_from {
+        Some(cidrs) => (cidrs, "port".to_owned()),
+        None => (&cloud.caller_cidrs, format!("port {}", cloud.caller_id)),
+    };
+    for port in
+        spec.services_on(&group.name).flat_map(|service| &service.ports).filter(|port| is_public(port))
+    {
+        for (cidr, number) in cidrs.iter().flat_map(|cidr| port.published.map(|number| (cidr, number))) {
+            let description = description.clone();
+            add(Rule { protocol: port.protocol, port: number, cidr: cidr.clone(), description });
+        }
+    }
+    rules
+}
+
+/// Whether a port is reachable from outside the machine.
+fn is_public(port: &Port) -> bool {
+    !port.host_ip.as_deref().is_some_and(|ip| ip.starts_with("127.") || ip == "::1" || ip == "localhost")
+}
+
+fn covers(there: &IngressRule, rule: &Rule) -> bool {
+    there.protocol.is_none_or(|protocol| protocol == rule.protocol)
+        && (there.from_port..=there.to_port).contains(&rule.port)
+        && there.cidr.as_deref() == Some(rule.cidr.as_str())
+}
+
+/// Our own rules that the spec does not want (any more). Other callers' ssh rules stay; their port
+/// rules go only when nobody publishes the port any more.
+fn unwanted(present: &[IngressRule], wanted: &[Rule], caller: &str) -> Vec<(String, Rule)> {
+    let keep = |there: &IngressRule| wanted.iter().any(|rule| covers(there, rule));
+    let own = |there: &IngressRule| {
+        let port_is_wanted =
+            wanted.iter().any(|rule| rule.port == there.from_port && rule.description.starts_with("port"));
+        match there.description.split_once(' ') {
+            Some(("ssh", who)) => who == caller,
+            Some(("port", who)) => who == caller || !port_is_wanted,
+            None => there.description == "port",
+            Some(_) => false,
+        }
+    };
+    let gone = present.iter().filter(|there| own(there) && !keep(there));
+    gone.map(|there| {
+        let rule = Rule {
+            protocol: there.protocol.unwrap_or_default(),
+            port: there.from_port,
+            cidr: there.cidr.clone().unwrap_or_default(),
+            description: there.description.clone(),
+        };
+        (there.id.clone(), rule)
+    })
+    .collect()
+}

@@ -1,0 +1,250 @@
+//! One machine: data files, and the containers of its services.
+//!
+//! Called for a machine that answered, and again on the way for one that could not be asked when
+//! the plan was made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::container::ServiceContext;
+use super::draft::{Draft, NewStep};
+use super::image::Wanted;
+use super::paths::{covers, resolve};
+use super::reason::{FieldChange, Reason, Shown};
+use super::step::{Action, Change, FileCopy, Image, StepId};
+use super::{container, names};
+use crate::id::Slot;
+use crate::observed::{FileSeen, HostFacts, LocalFile, Observed, Seen};
+use crate::spec::{Group, OnChange, Service, Spec, VolumeSource};
+
+/// One machine and everything that its decisions rest on.
+#[derive(Clone, Copy)]
+pub(crate) struct HostContext<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) observed: &'a Observed,
+    pub(crate) slot: &'a Slot,
+    pub(crate) group: &'a Group,
+    /// `None`: it cannot be asked yet, and a fresh one is assumed.
+    pub(crate) facts: Option<&'a HostFacts>,
+    /// Images by service; a service without one is blocked.
+    pub(crate) images: &'a BTreeMap<String, Wanted>,
+    /// The step after which the machine can be reached.
+    pub(crate) reach: Option<StepId>,
+}
+
+/// Plans one machine. `runs` is filled with each service's last step there, for `depends_on` and
+/// for hosts that are updated one after the other.
+pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), StepId>, draft: &mut Draft) {
+    if let Some(facts) = cx.facts
+        && let Seen::Unreachable(cause) = &facts.engine
+        && cx.spec.services_on(&cx.group.name).next().is_some()
+    {
+        draft.unreachable(cx.slot.to_string(), cause);
+        return;
+    }
+    let mut copies = Vec::new();
+    for service in cx.spec.services_on(&cx.group.name) {
+        copies.extend(cx.copy(service, draft));
+    }
+    cx.remove_files(draft);
+    let mut login = BTreeMap::new();
+    for service in in_start_order(cx.spec, &cx.group.name) {
+        let Some(wanted) = cx.images.get(&service.name) else { continue };
+        let step = {
+            let service = ServiceContext { host: cx, service, wanted, copies: &copies };
+            container::plan(&service, &mut login, runs, draft)
+        };
+        if let Some(step) = step {
+            runs.insert((service.name.clone(), cx.slot.clone()), step);
+        }
+    }
+    container::remove_strays(cx, draft);
+}
+
+/// Services in the order of `depends_on`, else as declared; the spec has no cycles.
+fn in_start_order<'a>(spec: &'a Spec, group: &'a str) -> Vec<&'a Service> {
+    fn visit<'a>(spec: &'a Spec, service: &'a Service, done: &mut Vec<&'a Service>) {
+        if done.iter().any(|other| other.name == service.name) {
+            return;
+        }
+        for name in &service.depends_on {
+            if let Some(before) = spec.services.get(name).filter(|before| before.on == service.on) {
+                visit(spec, before, done);
+            }
+        }
+        done.push(service);
+    }
+    let mut done = Vec::new();
+    for service in spec.services_on(group) {
+        visit(spec, service, &mut done);
+    }
+    done
+}
+
+/// A data file that is about to change on the machine.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) step: StepId,
+    /// Resolved where the machine's paths are known.
+    pub(crate) target: String,
+    pub(crate) restarts: bool,
+}
+
+impl HostContext<'_> {
+    /// `web/0/s2`.
+    pub(crate) fn address(&self, service: &str) -> String {
+        format!("{}/{service}", self.slot)
+    }
+
+    /// An absolute path there; as the spec has it while the machine's home is not known.
+    pub(crate) fn resolve(&self, path: &str) -> String {
+        match self.facts {
+            Some(facts) => resolve(path, &facts.base, &facts.home),
+            None => resolve(path, "/~", "/~"),
+        }
+    }
+
+    fn local_files(&self, service: &str) -> &[LocalFile] {
+        self.observed.files.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    fn copy(&self, service: &Service, draft: &mut Draft) -> Vec<Copied> {
+        let mut reasons = Vec::new();
+        let mut files = Vec::new();
+        let mut fields = Vec::new();
+        let mut copied = Vec::new();
+        for file in self.local_files(&service.name) {
+            let Some(reason) = self.file_reason(file) else { continue };
+            let entry = service.files.get(file.entry);
+            let restarts = entry.is_some_and(|entry| entry.on_change == OnChange::Restart);
+            copied.push((self.resolve(&file.target), restarts));
+            fields.push(self.file_field(file));
+            files.push(FileCopy {
+                source: file.source.clone(),
+                target: file.target.clone(),
+                digest: file.digest.clone(),
+                mode: file.mode,
+                size: file.size,
+                sudo: entry.is_some_and(|entry| entry.sudo),
+            });
+            reasons.push(reason);
+        }
+        let address = format!("{}.files", self.address(&service.name));
+        if files.is_empty() {
+            if !service.files.is_empty() {
+                draft.unchanged.push(address);
+            }
+            return Vec::new();
+        }
+        let fresh =
+            reasons.iter().all(|reason| matches!(reason, Reason::FileMissing { .. } | Reason::NewMachine));
+        let change = if fresh { Change::Create } else { Change::Update };
+        let action = Action::Copy { slot: self.slot.clone(), service: service.name.clone(), files };
+        let step = NewStep::new(address, change, action).reasons(reasons).fields(fields);
+        let step = draft.add(step.after(self.reach).provisional(self.facts.is_none()));
+        copied.into_iter().map(|(target, restarts)| Copied { step, target, restarts }).collect()
+    }
+
+    fn file_reason(&self, file: &LocalFile) -> Option<Reason> {
+        let Some(facts) = self.facts else { return Some(Reason::NewMachine) };
+        let target = self.resolve(&file.target);
+        let recorded = facts.record.as_ref().and_then(|record| record.files.get(&target));
+        match facts.files.get(&target) {
+            Some(FileSeen::File { digest, mode }) if *digest == file.digest => (*mode != file.mode)
+                .then_some(Reason::ModeDiffers { target, before: *mode, after: file.mode }),
+            Some(FileSeen::File { digest, .. }) => {
+                let edited_there = recorded.is_some_and(|recorded| recorded.digest != *digest);
+                let edited_here = recorded.is_none_or(|recorded| recorded.digest != file.digest);
+                if edited_there && !edited_here {
+                    Some(Reason::FileDrifted { target })
+                } else {
+                    Some(Reason::FileEdited { target })
+                }
+            }
+            Some(FileSeen::Absent | FileSeen::Other) | None => Some(Reason::FileMissing { target }),
+        }
+    }
+
+    fn file_field(&self, file: &LocalFile) -> FieldChange {
+        let target = self.resolve(&file.target);
+        let found = self.facts.and_then(|facts| facts.files.get(&target));
+        let before = match found {
+            Some(FileSeen::File { digest, mode }) => Shown::Text(format!("{} {mode:04o}", digest.short())),
+            Some(FileSeen::Absent | FileSeen::Other) | None => Shown::Nothing,
+        };
+        let after = Shown::Text(format!("{} {:04o} ({} bytes)", file.digest.short(), file.mode, file.size));
+        FieldChange::changed(file.target.clone(), before, after)
+    }
+
+    /// Files that a3 copied and nobody wants any more. Those of inactive services stay.
+    fn remove_files(&self, draft: &mut Draft) {
+        let Some(record) = self.facts.and_then(|facts| facts.record.as_ref()) else { return };
+        let services = self.spec.services_on(&self.group.name);
+        let wanted: BTreeSet<String> = services
+            .flat_map(|service| self.local_files(&service.name))
+            .map(|file| self.resolve(&file.target))
+            .collect();
+        let gone = record.files.iter().filter(|(target, copied)| {
+            !wanted.contains(*target) && !self.spec.inactive.contains(&copied.service)
+        });
+        let targets: Vec<String> = gone.map(|(target, _)| target.clone()).collect();
+        if targets.is_empty() {
+            return;
+        }
+        let fields = targets.iter().map(|target| {
+            FieldChange::changed(target.clone(), Shown::Text("present".into()), Shown::Nothing)
+        });
+        let fields = fields.collect();
+        let action = Action::RemoveFiles { slot: self.slot.clone(), targets };
+        let step = NewStep::new(format!("{}.files", self.slot), Change::Delete, action);
+        draft.add(step.because(Reason::LeftSpec).fields(fields).after(self.reach));
+    }
+
+    /// Whether the service mounts a path.
+    pub(crate) fn mounts(&self, service: &Service, path: &str) -> bool {
+        service.volumes.iter().any(|volume| match &volume.source {
+            VolumeSource::Bind(source) => covers(&self.resolve(source), path),
+            VolumeSource::Named(_) | VolumeSource::Anonymous => false,
+        })
+    }
+
+    /// The step that sees to it that the machine may pull from a registry: planned once a machine
+    /// and registry, when nothing from there was ever pulled.
+    pub(crate) fn login(
+        &self,
+        image: &Image,
+        done: &mut BTreeMap<String, Option<StepId>>,
+        after: Option<StepId>,
+        draft: &mut Draft,
+    ) -> Option<StepId> {
+        let repository = match image {
+            Image::Pinned { repository, .. } | Image::From { repository: Some(repository), .. } => repository,
+            Image::Local { .. } | Image::From { repository: None, .. } => return None,
+        };
+        let server = names::server(repository);
+        let registry = self.spec.registries.get(server)?;
+        let pulled_before = self
+            .facts
+            .is_some_and(|facts| facts.repo_digests.iter().any(|known| names::server(known) == server));
+        if pulled_before && !registry.persist_login {
+            return None;
+        }
+        if let Some(step) = done.get(server) {
+            return *step;
+        }
+        let action = Action::Login {
+            slot: self.slot.clone(),
+            server: server.to_owned(),
+            image: image.clone(),
+            persist: registry.persist_login,
+        };
+        let reason = if self.facts.is_none() { Reason::NewMachine } else { Reason::ToPull };
+        let step = NewStep::new(format!("{}.login", self.slot), Change::Create, action)
+            .because(reason)
+            .fields(vec![FieldChange::new("server", Shown::text(server))])
+            .after(self.reach.into_iter().chain(after))
+            .provisional(self.facts.is_none());
+        let step = draft.add(step);
+        done.insert(server.to_owned(), Some(step));
+        Some(step)
+    }
+}

@@ -1,0 +1,256 @@
+//! The image ladder: found in the registry → needs tag → needs push → needs build. It yields only
+//! the missing steps, and none when the registry has the image.
+
+use super::Options;
+use super::draft::{Draft, NewStep};
+use super::names;
+use super::reason::{FieldChange, Reason, Shown};
+use super::step::{Action, BlockedKind, Build, Change, Image, Push, StepId, Tag, TagFrom};
+use crate::id::Digest;
+use crate::observed::{ImageSeen, LocalImage, RemoteSeen, Seen};
+use crate::spec::{Machine, Service, Spec};
+
+/// What services run, and the step that has to come first.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) image: Image,
+    /// Compressed bytes, where the registry said.
+    pub(crate) size: Option<u64>,
+    pub(crate) after: Option<StepId>,
+}
+
+/// Plans one service's image; `None` when that is blocked.
+pub(crate) fn plan(
+    spec: &Spec,
+    service: &Service,
+    seen: &ImageSeen,
+    options: &Options,
+    draft: &mut Draft,
+) -> Option<Wanted> {
+    let on_local = matches!(spec.groups.get(&service.on).map(|group| &group.machine), Some(Machine::Local));
+    let ladder = Ladder { spec, service, seen, rebuild: options.rebuild.contains(&service.name) };
+    let first = draft.steps.len();
+    let wanted = match &seen.source {
+        Some(source) if on_local => ladder.for_local_engine(source, draft),
+        Some(source) => ladder.for_registry(source, draft),
+        None => ladder.only_pulled(on_local, draft),
+    };
+    if wanted.is_some() && draft.steps.len() == first {
+        draft.unchanged.push(ladder.address());
+    }
+    wanted
+}
+
+struct Ladder<'a> {
+    spec: &'a Spec,
+    service: &'a Service,
+    seen: &'a ImageSeen,
+    rebuild: bool,
+}
+
+impl Ladder<'_> {
+    fn address(&self) -> String {
+        format!("{}.image", self.service.name)
+    }
+
+    fn repository(&self) -> String {
+        names::repository(&self.service.image)
+    }
+
+    fn local_name(&self, source: &Digest) -> String {
+        names::local_image(&self.spec.name, &self.service.name, source)
+    }
+
+    fn source_tag(&self, source: &Digest) -> String {
+        format!("{}:{}", self.repository(), names::source_tag(source))
+    }
+
+    /// Built, tagged, run by image id; the registry is not asked.
+    fn for_local_engine(&self, source: &Digest, draft: &mut Draft) -> Option<Wanted> {
+        let built = self.built(source);
+        if let (Some(image), Some(tagged)) = (built, self.seen.local_reference.present())
+            && tagged.id == image.id
+        {
+            let image = Image::Local { id: image.id.clone() };
+            return Some(Wanted { image, size: None, after: None });
+        }
+        let build = self.build_unless(built, source, draft)?;
+        let tag = self.tag_in_engine(source, build, draft);
+        let image = match built {
+            Some(image) => Image::Local { id: image.id.clone() },
+            None => Image::From { step: build.unwrap_or(tag), repository: None },
+        };
+        Some(Wanted { image, size: None, after: Some(tag) })
+    }
+
+    fn for_registry(&self, source: &Digest, draft: &mut Draft) -> Option<Wanted> {
+        if !self.rebuild {
+            if let Some(wanted) = self.already_in_registry(source, draft) {
+                return Some(wanted);
+            }
+            for remote in [&self.seen.reference, &self.seen.source_tag] {
+                if let RemoteSeen::Unreachable(cause) = remote {
+                    draft.unreachable(self.address(), cause);
+                    return None;
+                }
+            }
+        }
+        self.build_tag_push(source, draft)
+    }
+
+    /// The registry has an image of this source: at most the reference has to be moved to it.
+    fn already_in_registry(&self, source: &Digest, draft: &mut Draft) -> Option<Wanted> {
+        let kept = self.seen.source_tag.found().filter(|image| image.source.as_ref() == Some(source))?;
+        let image = Image::Pinned { repository: self.repository(), digest: kept.digest.clone() };
+        let size = Some(kept.size);
+        let reason = match &self.seen.reference {
+            RemoteSeen::Found(found) if found.digest == kept.digest => {
+                return Some(Wanted { image, size, after: None });
+            }
+            RemoteSeen::Found(found) => Reason::TagElsewhere { found: found.digest.clone() },
+            RemoteSeen::Unreachable(cause) => {
+                draft.unreachable(self.address(), cause);
+                return Some(Wanted { image, size, after: None });
+            }
+            RemoteSeen::Absent | RemoteSeen::NotVisible | RemoteSeen::Unusable(_) | RemoteSeen::NotAsked => {
+                Reason::NotTagged
+            }
+        };
+        let from = TagFrom::Registry { reference: self.source_tag(source), digest: kept.digest.clone() };
+        let tag = Tag { service: self.service.name.clone(), from, to: vec![self.service.image.clone()] };
+        let change = if self.seen.reference.found().is_some() { Change::Update } else { Change::Create };
+        let step = draft.add(NewStep::new(self.address(), change, Action::Tag(tag)).because(reason));
+        Some(Wanted { image, size, after: Some(step) })
+    }
+
+    fn build_tag_push(&self, source: &Digest, draft: &mut Draft) -> Option<Wanted> {
+        let built = self.built(source);
+        let build = self.build_unless(built, source, draft)?;
+        let tagged = match (built, self.seen.local_reference.present()) {
+            (Some(image), Some(tagged)) => image.id == tagged.id,
+            _ => false,
+        };
+        let before = if tagged { build } else { Some(self.tag_in_engine(source, build, draft)) };
+        let not_visible = matches!(self.seen.reference, RemoteSeen::NotVisible);
+        let reason = if not_visible { Reason::NotVisible } else { Reason::NotInRegistry };
+        let push = Push {
+            service: self.service.name.clone(),
+            reference: self.service.image.clone(),
+            source_tag: self.source_tag(source),
+            source: source.clone(),
+            not_visible,
+        };
+        let fields = vec![FieldChange::new("digest", Shown::KnownAfter("push".into()))];
+        let change = if self.seen.reference.found().is_some() { Change::Update } else { Change::Create };
+        let step = draft.add(
+            NewStep::new(self.address(), change, Action::Push(push))
+                .because(reason)
+                .fields(fields)
+                .after(before),
+        );
+        let image = Image::From { step, repository: Some(self.repository()) };
+        Some(Wanted { image, size: None, after: Some(step) })
+    }
+
+    /// The local image of this source, unless it shall be built anew.
+    fn built(&self, source: &Digest) -> Option<&LocalImage> {
+        let image = self.seen.local_source.present()?;
+        (!self.rebuild && image.source.as_ref() == Some(source)).then_some(image)
+    }
+
+    /// `None` when the engine cannot be reached, `Some(None)` when no build is needed.
+    fn build_unless(
+        &self,
+        built: Option<&LocalImage>,
+        source: &Digest,
+        draft: &mut Draft,
+    ) -> Option<Option<StepId>> {
+        if let Seen::Unreachable(cause) = &self.seen.local_source {
+            draft.unreachable(self.address(), cause);
+            return None;
+        }
+        if built.is_some() {
+            return Some(None);
+        }
+        let before = self.seen.reference.found().or(self.seen.source_tag.found());
+        let earlier = before
+            .and_then(|image| image.source.clone())
+            .or_else(|| self.seen.local_reference.present().and_then(|image| image.source.clone()))
+            .filter(|earlier| earlier != source);
+        let reason = match earlier {
+            _ if self.rebuild => Reason::RebuildAsked,
+            Some(earlier) => Reason::SourceChanged { before: Some(earlier), after: source.clone() },
+            None => Reason::NoImageOfSource { source: source.clone() },
+        };
+        let build = Build {
+            service: self.service.name.clone(),
+            name: self.local_name(source),
+            source: source.clone(),
+            platform: self.seen.platform,
+        };
+        let fields = self.build_fields(source);
+        let step = NewStep::new(self.address(), Change::Create, Action::Build(build));
+        Some(Some(draft.add(step.because(reason).fields(fields))))
+    }
+
+    fn build_fields(&self, source: &Digest) -> Vec<FieldChange> {
+        let mut fields = vec![
+            FieldChange::new("source", Shown::text(source.short())),
+            FieldChange::new("platform", Shown::text(self.seen.platform)),
+        ];
+        let Some(build) = &self.service.build else { return fields };
+        fields.extend(build.target.iter().map(|target| FieldChange::new("target", Shown::text(target))));
+        let args = build.args.iter();
+        fields.extend(args.map(|(name, value)| FieldChange::new(format!("args.{name}"), Shown::text(value))));
+        fields
+    }
+
+    fn tag_in_engine(&self, source: &Digest, build: Option<StepId>, draft: &mut Draft) -> StepId {
+        let tag = Tag {
+            service: self.service.name.clone(),
+            from: TagFrom::Engine { name: self.local_name(source) },
+            to: vec![self.service.image.clone(), self.source_tag(source)],
+        };
+        let (change, reason) = match self.seen.local_reference.present() {
+            Some(tagged) => (Change::Update, Reason::TagElsewhere { found: tagged.id.clone() }),
+            None => (Change::Create, Reason::NotTagged),
+        };
+        let reason = if build.is_some() { Reason::NotTagged } else { reason };
+        draft.add(NewStep::new(self.address(), change, Action::Tag(tag)).because(reason).after(build))
+    }
+
+    fn only_pulled(&self, on_local: bool, draft: &mut Draft) -> Option<Wanted> {
+        let local = self.seen.local_reference.present().filter(|_| on_local);
+        match (&self.seen.reference, local) {
+            (RemoteSeen::Found(found), _) => {
+                let image = Image::Pinned { repository: self.repository(), digest: found.digest.clone() };
+                Some(Wanted { image, size: Some(found.size), after: None })
+            }
+            (_, Some(local)) => {
+                let why = "the registry did not show it, so the engine's own image is run";
+                draft.notices.push(format!("{}: {why}", self.service.image));
+                Some(Wanted { image: Image::Local { id: local.id.clone() }, size: None, after: None })
+            }
+            (RemoteSeen::Unreachable(cause), None) => {
+                draft.unreachable(self.address(), cause);
+                None
+            }
+            (RemoteSeen::Unusable(cause), None) => {
+                draft.impossible(self.address(), cause);
+                None
+            }
+            (RemoteSeen::Absent, None) => self.not_there("the registry has no such image", draft),
+            (RemoteSeen::NotVisible | RemoteSeen::NotAsked, None) => {
+                self.not_there("the registry denies it, or there is no such image", draft)
+            }
+        }
+    }
+
+    fn not_there(&self, why: &str, draft: &mut Draft) -> Option<Wanted> {
+        let why = format!("`{}`: {why}", self.service.image);
+        let help =
+            format!("add `build:` to service `{}`, or check the name and `registry:`", self.service.name);
+        draft.block(self.address(), BlockedKind::Impossible, why, Some(help));
+        None
+    }
+}
