@@ -4,6 +4,7 @@
 pub mod docker;
 pub mod ec2;
 pub mod event;
+pub mod explain;
 pub mod id;
 pub mod observed;
 pub mod plan;
@@ -11,3 +12,4 @@ pub mod record;
 pub mod registry;
 pub mod spec;
 pub mod ssh;
+pub mod wait;
