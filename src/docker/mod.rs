@@ -1,1 +1,9 @@
-//! The Docker engine adapter, local and through ssh.
+//! The Docker engine adapter: this machine's engine, and an instance's through ssh. Nothing of
+//! bollard or hyper leaves this folder.
+
+pub mod endpoint;
+pub mod engine;
+pub mod transport;
+
+pub use engine::{Engine, EngineError, EngineVersion};
+pub use transport::{ByteStream, Dial, Stream, UnixSocket};
