@@ -10,7 +10,7 @@ mod firewall;
 pub mod hash;
 mod host;
 mod image;
-mod launch_hash;
+pub(crate) mod launch_hash;
 mod machine;
 pub mod mnemonic;
 pub mod names;
