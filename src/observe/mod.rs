@@ -1,0 +1,3 @@
+//! Asks what exists.
+
+pub mod secrets;
