@@ -4,10 +4,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelStream, ChannelWriteHalf};
+use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelStream, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -19,6 +20,10 @@ const MAX_OUTPUT: usize = 32 << 20;
 
 /// The most that it keeps of standard error; the rest is dropped.
 const MAX_ERRORS: usize = 64 << 10;
+
+/// How often and how long apart a place among sshd's sessions is asked for: five seconds in all.
+const FREE_SESSION_TRIES: u32 = 50;
+const FREE_SESSION_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +71,7 @@ pub enum Piece {
     Err(Bytes),
 }
 
-/// A command that runs. Dropping it closes the channel, on which sshd lets go of the command.
+/// A command that runs. Dropping it before its end terminates it.
 pub struct Running {
     session: Session,
     read: ChannelReadHalf,
@@ -137,7 +142,12 @@ impl Drop for Running {
         let (write, permit) = (Arc::clone(&self.write), self.permit.take());
         // Closing is a message to the connection's task; without a runtime that task is gone too.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let ended = self.exit.is_some();
             runtime.spawn(async move {
+                if !ended {
+                    // sshd counts a command until it ends, whether or not its channel is closed.
+                    let _ = write.signal(russh::Sig::TERM).await;
+                }
                 let _ = write.close().await;
                 drop(permit);
             });
@@ -159,10 +169,14 @@ impl Session {
     /// # Errors
     /// [`SshError::ChannelRefused`], [`SshError::Lost`].
     pub async fn start(&self, command: &str) -> Result<Running, SshError> {
-        let (channel, permit) = self.open_session().await?;
-        channel.exec(true, command).await.map_err(|error| self.error(error, "to run a command"))?;
-        let (read, write) = channel.split();
-        Ok(Running { session: self.clone(), read, write: Arc::new(write), exit: None, permit: Some(permit) })
+        let (session, command) = (self.clone(), command.to_owned());
+        self.to_its_end(async move {
+            let (channel, permit) = session.open_session().await?;
+            channel.exec(true, command).await.map_err(|error| session.error(error, "to run a command"))?;
+            let (read, write) = channel.split();
+            Ok(Running { session, read, write: Arc::new(write), exit: None, permit: Some(permit) })
+        })
+        .await
     }
 
     /// Runs a command to its end.
@@ -206,9 +220,13 @@ impl Session {
     /// # Errors
     /// As [`Session::start`].
     pub async fn exec_stream(&self, command: &str) -> Result<Tunnel, SshError> {
-        let (channel, permit) = self.open_session().await?;
-        channel.exec(false, command).await.map_err(|error| self.error(error, "to run a command"))?;
-        Ok(Tunnel { stream: channel.into_stream(), _permit: Some(permit) })
+        let (session, command) = (self.clone(), command.to_owned());
+        self.to_its_end(async move {
+            let (channel, permit) = session.open_session().await?;
+            channel.exec(false, command).await.map_err(|error| session.error(error, "to run a command"))?;
+            Ok(Tunnel { stream: channel.into_stream(), _permit: Some(permit) })
+        })
+        .await
     }
 
     /// A stream to a Unix socket of the machine (`direct-streamlocal@openssh.com`).
@@ -217,10 +235,13 @@ impl Session {
     /// [`SshError::ChannelRefused`] where the socket is missing, not this user's to use, or
     /// forwarding is off; [`SshError::Lost`].
     pub async fn socket(&self, path: &str) -> Result<Tunnel, SshError> {
-        let channel = self.inner.handle.channel_open_direct_streamlocal(path).await;
-        let what = || format!("the socket {path}");
-        let channel = channel.map_err(|error| self.error(error, &what()))?;
-        Ok(Tunnel { stream: channel.into_stream(), _permit: None })
+        let (session, path) = (self.clone(), path.to_owned());
+        self.to_its_end(async move {
+            let channel = session.inner.handle.channel_open_direct_streamlocal(path.as_str()).await;
+            let channel = channel.map_err(|error| session.error(error, &format!("the socket {path}")))?;
+            Ok(Tunnel { stream: channel.into_stream(), _permit: None })
+        })
+        .await
     }
 
     /// A stream to a TCP port as the machine sees it (`direct-tcpip`).
@@ -228,20 +249,44 @@ impl Session {
     /// # Errors
     /// [`SshError::ChannelRefused`] where nothing listens or forwarding is off; [`SshError::Lost`].
     pub async fn port(&self, address: &str, port: u16) -> Result<Tunnel, SshError> {
-        let handle = &self.inner.handle;
-        let channel = handle.channel_open_direct_tcpip(address, u32::from(port), "127.0.0.1", 0).await;
-        let what = || format!("a connection to {address}:{port}");
-        let channel = channel.map_err(|error| self.error(error, &what()))?;
-        Ok(Tunnel { stream: channel.into_stream(), _permit: None })
+        let (session, address) = (self.clone(), address.to_owned());
+        self.to_its_end(async move {
+            let handle = &session.inner.handle;
+            let channel =
+                handle.channel_open_direct_tcpip(address.as_str(), u32::from(port), "127.0.0.1", 0).await;
+            let what = || format!("a connection to {address}:{port}");
+            let channel = channel.map_err(|error| session.error(error, &what()))?;
+            Ok(Tunnel { stream: channel.into_stream(), _permit: None })
+        })
+        .await
+    }
+
+    /// Opens a channel even if the caller gives up meanwhile: a half-open one would have no owner to
+    /// close it, and sshd allows only a few.
+    pub(super) async fn to_its_end<T: Send + 'static>(
+        &self,
+        open: impl Future<Output = Result<T, SshError>> + Send + 'static,
+    ) -> Result<T, SshError> {
+        tokio::spawn(open).await.unwrap_or_else(|_| Err(self.lost()))
     }
 
     /// A channel for a command or subsystem, and its place among those that sshd allows at a time.
+    /// One that was given up may hold its place until it ends, so a refusal is not final at once.
     pub(super) async fn open_session(&self) -> Result<(Channel<Msg>, OwnedSemaphorePermit), SshError> {
         let sessions = Arc::clone(&self.inner.sessions);
         let permit = sessions.acquire_owned().await.map_err(|_| self.lost())?;
-        let channel = self.inner.handle.channel_open_session().await;
-        let channel = channel.map_err(|error| self.error(error, "a session"))?;
-        Ok((channel, permit))
+        // Not `wait::until`: a future with an async closure in it cannot be spawned (rust#110338).
+        for _ in 0..FREE_SESSION_TRIES {
+            match self.inner.handle.channel_open_session().await {
+                Ok(channel) => return Ok((channel, permit)),
+                Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed)) => {
+                    tokio::time::sleep(FREE_SESSION_INTERVAL).await;
+                }
+                Err(error) => return Err(self.error(error, "a session")),
+            }
+        }
+        let (what, reason) = ("a session".to_owned(), "too many of them".to_owned());
+        Err(SshError::ChannelRefused { host: self.host().to_owned(), what, reason })
     }
 }
 

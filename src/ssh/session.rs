@@ -219,6 +219,9 @@ fn dial_error(target: &Target, source: io::Error) -> SshError {
     match source.kind() {
         io::ErrorKind::ConnectionRefused => SshError::Refused { host, port: target.port },
         io::ErrorKind::TimedOut => target.timed_out(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            SshError::Closed { host, during: "while it was dialled", source: source.into() }
+        }
         _ => SshError::Unroutable { host, source },
     }
 }

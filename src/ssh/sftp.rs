@@ -30,9 +30,14 @@ impl Session {
     /// # Errors
     /// [`SshError::Sftp`] where the machine has no sftp server; [`SshError::Lost`].
     pub async fn sftp(&self) -> Result<Sftp, SshError> {
-        let (channel, permit) = self.open_session().await?;
-        let asked = channel.request_subsystem(true, "sftp").await;
-        asked.map_err(|error| self.error(error, "file transfer"))?;
+        let session = self.clone();
+        let open = async move {
+            let (channel, permit) = session.open_session().await?;
+            let asked = channel.request_subsystem(true, "sftp").await;
+            asked.map_err(|error| session.error(error, "file transfer"))?;
+            Ok((channel.into_stream(), permit))
+        };
+        let (stream, permit) = self.to_its_end(open).await?;
         // At 100 ms of round trip the default of 16 writes in flight gives 4 MiB/s and 64 give 14;
         // and a slow uplink needs more than 10 s to send them.
         let config = Config {
@@ -41,7 +46,7 @@ impl Session {
             request_timeout_secs: 60,
             ..Config::default()
         };
-        let sftp = SftpSession::new_with_config(channel.into_stream(), config).await;
+        let sftp = SftpSession::new_with_config(stream, config).await;
         let what = || "open a file transfer".to_owned();
         let sftp = sftp.map_err(|source| self.sftp_error(what(), source))?;
         Ok(Sftp { session: self.clone(), sftp, _permit: permit })
