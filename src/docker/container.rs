@@ -33,8 +33,8 @@ pub struct ContainerDetail {
     pub tty: bool,
     /// `docker run --rm`.
     pub auto_remove: bool,
-    /// Whether the engine starts it again when it ends (any restart policy but `no`).
-    pub restarts: bool,
+    /// The engine's name of its restart policy: `no`, `always`, `unless-stopped`, `on-failure`.
+    pub restart: String,
     /// Bytes; not above 0 is no limit.
     pub memory: i64,
     /// Billionths of a processor; 0 is no limit.
@@ -47,6 +47,32 @@ pub struct ContainerDetail {
     pub anonymous_volumes: BTreeMap<String, String>,
     /// After so long HEALTHCHECK has decided; `None` without one.
     pub health_deadline: Option<Duration>,
+}
+
+impl ContainerDetail {
+    /// Whether the engine starts it again by itself when it ends with this code.
+    pub fn starts_again(&self, code: i64) -> bool {
+        match self.restart.as_str() {
+            "" | "no" => false,
+            "on-failure" => code != 0,
+            _ => true,
+        }
+    }
+
+    /// Whether its process runs, or will in a moment.
+    pub fn is_up(&self) -> bool {
+        use crate::observed::ContainerState;
+        matches!(
+            self.seen.state,
+            ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
+        )
+    }
+
+    /// Number of the release that made it, 0 where its label does not say.
+    pub fn release(&self) -> u64 {
+        let label = self.seen.labels.get(crate::plan::names::label::RELEASE);
+        label.and_then(|release| release.parse().ok()).unwrap_or(0)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,16 +162,17 @@ impl Engine {
     pub async fn remove_container(&self, name: &str, grace: Duration) -> Result<(), EngineError> {
         let Some(detail) = self.container(name).await? else { return Ok(()) };
         self.stop_container(&detail.seen.id, grace).await?;
-        self.delete_container(&detail.seen.id).await?;
+        self.delete_container(&detail.seen.id, true).await?;
         for volume in detail.anonymous_volumes.values() {
             self.remove_volume(volume).await?;
         }
         Ok(())
     }
 
-    /// Removes a container, running or not, and waits until it is gone.
-    pub(super) async fn delete_container(&self, id: &str) -> Result<(), EngineError> {
-        let call = Call::delete(format!("/containers/{id}?v=1&force=1"));
+    /// Removes a container, running or not, and waits until it is gone; with `volumes` those without a
+    /// name too.
+    pub(super) async fn delete_container(&self, id: &str, volumes: bool) -> Result<(), EngineError> {
+        let call = Call::delete(format!("/containers/{id}?v={}&force=1", u8::from(volumes)));
         match self.order(&format!("remove {id}"), call).await {
             // 409: its own `auto_remove` is at it (moby `daemon/delete.go`).
             Err(error) if error.is_absent() || error.status() == Some(409) => {}

@@ -285,14 +285,14 @@ pub(super) fn body_again(described: &Value) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use indexmap::IndexMap;
 
     use super::*;
     use crate::record::InPlace;
     use crate::spec::{Logging, Protocol, SecretSource, Ulimit};
 
-    fn bare() -> NewContainer {
+    pub(in crate::docker) fn bare() -> NewContainer {
         let settings = Settings {
             name: "s2".into(),
             network: "d_default".into(),

@@ -145,7 +145,7 @@ impl Inspected {
             error: self.state.error,
             tty: self.config.tty,
             auto_remove: self.host_config.auto_remove,
-            restarts: !matches!(self.host_config.restart_policy.name.as_str(), "" | "no"),
+            restart: self.host_config.restart_policy.name,
             memory: self.host_config.memory,
             nano_cpus: self.host_config.nano_cpus,
             grace: Duration::from_secs(self.config.stop_timeout.unwrap_or(DEFAULT_GRACE)),
@@ -261,7 +261,7 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
@@ -292,6 +292,20 @@ mod tests {
         serde_json::from_value::<Inspected>(text).unwrap().into_detail()
     }
 
+    /// For tests of what is decided from a container.
+    pub(in crate::docker) fn detail_with(
+        status: &str,
+        code: i64,
+        policy: &str,
+        health: Option<&str>,
+    ) -> ContainerDetail {
+        let health = health.map_or(Value::Null, |status| json!({ "Status": status }));
+        described(&[
+            ("/State", json!({ "Status": status, "ExitCode": code, "Health": health })),
+            ("/HostConfig/RestartPolicy/Name", json!(policy)),
+        ])
+    }
+
     #[test]
     fn a_running_container_as_it_is() {
         let detail = described(&[]);
@@ -304,7 +318,7 @@ mod tests {
         assert_eq!(detail.address.as_deref(), Some("172.18.0.2"));
         assert_eq!(detail.grace, Duration::from_secs(3));
         assert_eq!(detail.anonymous_volumes, [("/cache".to_owned(), "0".repeat(64))].into());
-        assert_eq!((detail.restart_count, detail.memory, detail.restarts), (2, 7, true));
+        assert_eq!((detail.restart_count, detail.memory, detail.restart.as_str()), (2, 7, "always"));
     }
 
     #[test]
