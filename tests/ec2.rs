@@ -5,6 +5,9 @@
 //! in [`wire`] as a child process, with the environment that it needs. The server ends with us: it
 //! reads our end of a pipe.
 
+// A panic is how a test says no; clippy knows that only inside of `#[test]`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 #[path = "ec2/failures.rs"]
 mod failures;
 #[path = "ec2/wire.rs"]

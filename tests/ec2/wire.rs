@@ -154,7 +154,7 @@ async fn a_whole_life() {
         (one.slot.to_string().as_str(), one.hop_limit, one.protected),
         ("web/0", Some(1), Some(false))
     );
-    assert_eq!(one.security_groups, [group.clone()]);
+    assert_eq!(one.security_groups, std::slice::from_ref(&group));
     assert_eq!((one.hash.as_deref(), one.key_name.as_deref()), (Some("1 ami=00"), Some("a3-whole-web")));
     assert_eq!((one.user.as_deref(), one.tags["team"].as_str()), (Some("ec2-user"), "music"));
     assert!(one.launched > 1_700_000_000);
