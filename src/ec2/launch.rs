@@ -31,6 +31,14 @@ const PREREQUISITES: Duration = Duration::from_secs(30);
 /// From RunInstances to running.
 const RUNNING: Duration = Duration::from_secs(600);
 
+/// What is launched, for whom.
+#[derive(Clone, Copy)]
+struct Order<'a> {
+    deployment: &'a str,
+    launch: &'a Launch,
+    managed_group: Option<&'a str>,
+}
+
 /// How one attempt ended.
 enum Attempt {
     /// This is the slot's instance.
@@ -66,9 +74,10 @@ impl Cloud {
         {
             return Ok(id);
         }
+        let order = Order { deployment, launch, managed_group };
         for attempt in 0..ATTEMPTS {
             let token = token(deployment, &self.account, launch, attempt);
-            match self.attempt(deployment, launch, managed_group, &token, sink).await? {
+            match self.attempt(order, &token, sink).await? {
                 Attempt::Launched(id) => return Ok(id),
                 Attempt::UsedUp => {}
             }
@@ -95,14 +104,8 @@ impl Cloud {
         Ok(None)
     }
 
-    async fn attempt(
-        &self,
-        deployment: &str,
-        launch: &Launch,
-        managed_group: Option<&str>,
-        token: &str,
-        sink: Sink<'_>,
-    ) -> Result<Attempt, CloudError> {
+    async fn attempt(&self, order: Order<'_>, token: &str, sink: Sink<'_>) -> Result<Attempt, CloudError> {
+        let Order { deployment, launch, managed_group } = order;
         let ask = async || {
             let call = self.run_instances_once(deployment, launch, managed_group, token)?;
             match call.send().await.map_err(self.failed("RunInstances")) {

@@ -141,8 +141,7 @@ impl Cloud {
                 None => {}
             }
         }
-        let key = |one: &OwnedInstance| (one.slot.clone(), one.generation, one.id.clone());
-        ours.sort_by(|a, b| key(a).cmp(&key(b)));
+        ours.sort_by_key(|one| (one.slot.clone(), one.generation, one.id.clone()));
         ours
     }
 

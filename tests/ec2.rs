@@ -1,0 +1,87 @@
+//! The EC2 adapter at the wire, against moto on a loopback port.
+//!
+//! The adapter takes its endpoint and credential from the environment, as the AWS CLI does, and a
+//! test cannot change its own environment. So each test here runs this file's test of the same name
+//! in [`wire`] as a child process, with the environment that it needs. The server ends with us: it
+//! reads our end of a pipe.
+
+// A panic is how a test says no; clippy knows that only inside of `#[test]`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "ec2/failures.rs"]
+mod failures;
+#[path = "ec2/wire.rs"]
+mod wire;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+/// The server's URL; started once, by the first test.
+fn server() -> &'static str {
+    static SERVER: OnceLock<(Child, String)> = OnceLock::new();
+    let (_, url) = SERVER.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ec2/serve");
+        let mut child =
+            Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect(script);
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        let url = format!("http://127.0.0.1:{}", port.trim().parse::<u16>().expect("a port"));
+        (child, url)
+    });
+    url
+}
+
+/// Runs the ignored test `name` in a child with only these variables and the search path.
+fn run(name: &str, variables: &[(&str, &str)]) {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--ignored", "--exact", name]).env_clear().env("HOME", home.path());
+    child.env("PATH", std::env::var_os("PATH").unwrap()).env("AWS_EC2_METADATA_DISABLED", "true");
+    let output = child.envs(variables.iter().copied()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("1 passed"), "{name} did not run: {text}");
+}
+
+fn run_wire(name: &str) {
+    run(
+        &format!("wire::{name}"),
+        &[
+            ("AWS_ENDPOINT_URL", server()),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_REGION", "us-west-2"),
+        ],
+    );
+}
+
+macro_rules! at_the_wire {
+    ($($name:ident),+ $(,)?) => {
+        $(#[test]
+        fn $name() {
+            run_wire(stringify!($name));
+        })+
+    };
+}
+
+at_the_wire!(
+    a_whole_life,
+    the_same_launch_is_one_instance,
+    another_launch_under_the_token_is_adopted,
+    an_ended_instance_uses_its_token_up,
+    with_a_subnet_the_tags_decide,
+    a_replacement_ends_the_old_one_first,
+    no_capacity_says_what_to_do,
+    firewall_is_safe_to_repeat,
+    foreign_things_are_flagged_and_left_alone,
+    keys_of_both_kinds_and_no_other,
+    other_accounts_are_refused,
+    an_ami_that_does_not_exist_is_none,
+    the_newest_ami_by_name_is_taken,
+    changes_in_place_and_by_stop_start,
+    protection_keeps_an_instance,
+    the_own_address_is_asked_for,
+    preflight_tells_what_ec2_would_refuse,
+    other_regions_are_searched,
+);
