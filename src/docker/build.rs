@@ -31,8 +31,10 @@ use crate::plan::names::label;
 use crate::registry::Credential;
 use crate::spec::Build;
 
-/// Where BuildKit fetches the context: any path on its name for the session.
-const CONTEXT_URL: &str = "http://buildkit-session/context";
+/// Where BuildKit fetches the context: below its name for the session. The path must be another for
+/// every build: BuildKit merges equal sources of builds that run at once, and would give one the
+/// other's context (and 20.10 has been seen to panic over it).
+const CONTEXT_URL: &str = "http://buildkit-session/";
 
 /// One image to build.
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Engine {
     ) -> Result<Digest, BuildError> {
         let doing = format!("build {}", request.tags.join(", "));
         let answer = |source| EngineError::Answer { doing: doing.clone(), source };
-        let post = Request::post(path(request, &session.id).as_str()).body(Empty::<Bytes>::new());
+        let post = Request::post(path(request, session).as_str()).body(Empty::<Bytes>::new());
         let post = post.map_err(|error| answer(error.into()))?;
         let response = self.accepted(&doing, self.raw(post).await?).await?;
         let mut lines = JsonLines::new(response.into_body());
@@ -125,13 +127,13 @@ fn status(encoded: &str) -> Result<StatusResponse, Box<dyn std::error::Error + S
 
 /// <https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageBuild>, and
 /// `version=2` for BuildKit, which is not in it.
-fn path(request: &BuildRequest<'_>, session: &str) -> Query {
+fn path(request: &BuildRequest<'_>, session: &Session) -> Query {
     let build = request.build;
     let json = |map: Value| map.to_string();
     let mut query = Query::new("/build")
         .with("version", "2")
-        .with("session", session)
-        .with("remote", CONTEXT_URL)
+        .with("session", &session.id)
+        .with("remote", &format!("{CONTEXT_URL}{}", session.context))
         .with("dockerfile", &request.context.dockerfile().name)
         .with("platform", &request.platform.to_string())
         .with("labels", &json(serde_json::json!(labels(request))))

@@ -87,7 +87,10 @@ impl BuildError {
     }
 
     fn says(&self, words: &[&str]) -> bool {
-        let spoken = |text: &str| words.iter().any(|word| text.contains(word));
+        let spoken = |text: &str| {
+            let text = text.to_lowercase();
+            words.iter().any(|word| text.contains(word))
+        };
         spoken(self.text()) || self.output().iter().any(|line| spoken(line))
     }
 }
@@ -118,7 +121,7 @@ impl Explain for BuildError {
                 "pull access denied",
                 "unauthorized",
                 "authorization failed",
-                "403 Forbidden",
+                "403 forbidden",
             ]) =>
             {
                 "is the base image's name right? If it is private, its registry belongs under `registry`"

@@ -43,6 +43,8 @@ pub(crate) struct Services {
 pub(crate) struct Session {
     /// What `/build` calls it.
     pub(crate) id: String,
+    /// A path for the context that no other build has.
+    pub(crate) context: String,
     _serving: AbortOnDropHandle<()>,
 }
 
@@ -50,7 +52,8 @@ impl Session {
     /// Opens a session on `engine` and serves it in the background.
     pub(crate) async fn open(engine: &Engine, services: Services) -> Result<Self, EngineError> {
         let doing = "open a build session";
-        let id = random_id().map_err(|error| answer(doing, io::Error::other(error.to_string())))?;
+        let id = random_id().map_err(|error| answer(doing, error))?;
+        let context = random_id().map_err(|error| answer(doing, error))?;
         let mut request = Request::post("/session")
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "h2c")
@@ -69,7 +72,7 @@ impl Session {
         let upgraded =
             hyper::upgrade::on(response).await.map_err(|error| engine.broken(doing, error.into()))?;
         let serving = tokio::spawn(serve(TokioIo::new(upgraded), services));
-        Ok(Self { id, _serving: AbortOnDropHandle::new(serving) })
+        Ok(Self { id, context, _serving: AbortOnDropHandle::new(serving) })
     }
 }
 
@@ -92,9 +95,9 @@ async fn serve(mut connection: TokioIo<hyper::upgrade::Upgraded>, services: Serv
 }
 
 /// 160 random bits: who knows the id of a session could read its secrets through the engine.
-fn random_id() -> Result<String, getrandom::Error> {
+fn random_id() -> io::Result<String> {
     let mut bytes = [0; 20];
-    getrandom::fill(&mut bytes)?;
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase())
 }
 

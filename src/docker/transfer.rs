@@ -98,6 +98,7 @@ impl Why {
             "name unknown",
             "not found",
             "no such image",
+            "tag does not exist",
             "does not exist locally",
             "name_unknown",
         ]) {
@@ -224,6 +225,7 @@ mod tests {
             ),
             ("denied: requested access to the resource is denied", Why::Denied),
             ("manifest for r/x@sha256:00 not found: manifest unknown: manifest unknown", Why::NotFound),
+            ("tag does not exist: r/x:v2", Why::NotFound),
             ("An image does not exist locally with the tag: r/x", Why::NotFound),
             ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device", Why::DiskFull),
             ("no matching manifest for linux/arm64/v8 in the manifest list entries", Why::Platform),
