@@ -10,6 +10,7 @@ pub mod observed;
 pub mod plan;
 pub mod record;
 pub mod registry;
+pub mod report;
 pub mod spec;
 pub mod ssh;
 pub mod wait;
