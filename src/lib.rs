@@ -11,6 +11,7 @@ pub mod observed;
 pub mod plan;
 pub mod record;
 pub mod registry;
+pub mod report;
 pub mod spec;
 pub mod ssh;
 pub mod wait;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::diff;
 use super::draft::{Draft, NewStep};
 use super::hash;
 use super::host::{Copied, HostContext};
@@ -22,6 +23,8 @@ pub(crate) struct ServiceContext<'a> {
     pub(crate) service: &'a Service,
     pub(crate) wanted: &'a Wanted,
     pub(crate) copies: &'a [Copied],
+    /// Containers that are removed in the same plan.
+    pub(crate) strays: &'a [(StepId, &'a ContainerSeen)],
 }
 
 /// Steps by service and slot.
@@ -62,29 +65,27 @@ pub(crate) fn plan(
 }
 
 /// Removes containers of ours whose service left the spec. An empty `services` never means all.
-pub(crate) fn remove_strays(cx: &HostContext<'_>, draft: &mut Draft) {
-    let Some(facts) = cx.facts else { return };
+pub(crate) fn remove_strays<'a>(cx: &HostContext<'a>, draft: &mut Draft) -> Vec<(StepId, &'a ContainerSeen)> {
+    let Some(facts) = cx.facts else { return Vec::new() };
     let is_wanted = |service: &str| {
         cx.spec.services_on(&cx.group.name).any(|wanted| wanted.name == service)
             || cx.spec.inactive.iter().any(|inactive| inactive == service)
     };
-    let strays: Vec<&ContainerSeen> = facts
+    let strays: Vec<&'a ContainerSeen> = facts
         .containers
         .iter()
         .filter(|seen| owned_service(cx, seen).is_some_and(|service| !is_wanted(service)))
         .collect();
-    if cx.spec.services.is_empty() && cx.spec.inactive.is_empty() && !strays.is_empty() {
+    if cx.is_empty_spec() && !strays.is_empty() {
         let names: Vec<&str> = strays.iter().map(|seen| seen.name.as_str()).collect();
         draft.notices.push(format!(
             "{}: `services` is empty, so {} stay; remove them with a3 destroy",
             cx.slot,
             names.join(", ")
         ));
-        return;
+        return Vec::new();
     }
-    for seen in strays {
-        remove(cx, seen, Reason::LeftSpec, draft);
-    }
+    strays.into_iter().map(|seen| (remove(cx, seen, Reason::LeftSpec, draft), seen)).collect()
 }
 
 /// Removes one container of ours.
@@ -99,7 +100,6 @@ pub(crate) fn remove(
     let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
     let step = NewStep::new(cx.address(service), Change::Delete, action)
         .because(reason)
-        .cost(Cost::Restart { grace })
         .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])
         .after(cx.reach);
     draft.add(step)
@@ -160,6 +160,12 @@ impl ServiceContext<'_> {
             let any = |ip: Option<&str>| ip.is_none_or(|ip| ip == "0.0.0.0" || ip == "::");
             any(a) || any(b) || a == b
         };
+        if !matches!(
+            seen.state,
+            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting
+        ) {
+            return None;
+        }
         let wanted = self.service.ports.iter().filter_map(|port| Some((port, port.published?)));
         wanted
             .filter(|(port, number)| {
@@ -177,6 +183,14 @@ impl ServiceContext<'_> {
         let releases = &facts.record.as_ref()?.releases;
         let complete = releases.iter().rev().filter(|release| release.status == ReleaseStatus::Complete);
         complete.filter_map(|release| release.services.get(&self.service.name)).next()
+    }
+
+    /// What the release that made a container asked for: by its label, else the last complete one.
+    fn released_as<'a>(&self, facts: &'a HostFacts, seen: &ContainerSeen) -> Option<&'a ReleasedService> {
+        let number: Option<u64> = seen.labels.get(label::RELEASE).and_then(|number| number.parse().ok());
+        let releases = &facts.record.as_ref()?.releases;
+        let made = releases.iter().find(|release| Some(release.number) == number);
+        made.and_then(|release| release.services.get(&self.service.name)).or_else(|| self.released(facts))
     }
 
     fn absent_reason(&self, facts: &HostFacts) -> Reason {
@@ -210,31 +224,10 @@ impl ServiceContext<'_> {
         let config = hash::config(&settings, self.service, &self.host.observed.secrets, facts.key.as_ref());
         if config.is_none() || current.labels.get(label::CONFIG) != config.as_ref() {
             reasons.push(Reason::ConfigChanged);
-            fields.extend(self.changed_settings(facts, &settings));
+            let recorded = self.released_as(facts, current).map(|released| &released.settings);
+            fields.extend(diff::settings(recorded, &settings));
         }
         (reasons, fields)
-    }
-
-    /// The settings that differ from those of the last release, by key.
-    fn changed_settings(&self, facts: &HostFacts, settings: &Settings) -> Vec<FieldChange> {
-        let recorded = self.released(facts).map(|released| &released.settings);
-        let Ok(wanted) = serde_json::to_value(settings) else { return Vec::new() };
-        let Some(wanted) = wanted.as_object() else { return Vec::new() };
-        let mut fields = Vec::new();
-        for (key, after) in wanted {
-            let before = recorded.and_then(|settings| settings.get(key));
-            if before != Some(after) && recorded.is_some() {
-                let before = before.map_or(Shown::Nothing, shown);
-                fields.push(FieldChange::changed(key, before, shown(after)).forcing(Forces::Recreate));
-            }
-        }
-        if fields.is_empty() {
-            let hidden = FieldChange::changed("environment", Shown::Sensitive, Shown::Sensitive);
-            let hashed = FieldChange::changed("settings", Shown::NotKnown, Shown::Text("changed".into()));
-            let change = if recorded.is_some() { hidden } else { hashed };
-            fields.push(change.forcing(Forces::Recreate));
-        }
-        fields
     }
 
     fn in_place(&self) -> InPlace {
@@ -256,16 +249,7 @@ impl ServiceContext<'_> {
         if *recorded == settings {
             return None;
         }
-        let pairs = [
-            ("restart", format!("{:?}", recorded.restart), format!("{:?}", settings.restart)),
-            ("mem_limit", optional(recorded.mem_limit), optional(settings.mem_limit)),
-            ("cpus", optional(recorded.nano_cpus), optional(settings.nano_cpus)),
-        ];
-        let fields = pairs
-            .into_iter()
-            .filter(|(_, before, after)| before != after)
-            .map(|(key, before, after)| FieldChange::changed(key, Shown::Text(before), Shown::Text(after)))
-            .collect();
+        let fields = diff::in_place(recorded, &settings);
         let action = Action::UpdateContainer {
             slot: self.host.slot.clone(),
             service: self.service.name.clone(),
@@ -284,8 +268,12 @@ impl ServiceContext<'_> {
             let action = Action::StartContainer { slot, service, container, check };
             let step = NewStep::new(self.address(), Change::Update, action)
                 .because(Reason::ContainerStopped { state });
-            let step = step.after(self.copies_seen().into_iter().map(|copied| copied.step));
+            let step = step.after(self.copies_mounted().map(|copied| copied.step));
             return Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)));
+        }
+        if current.state == ContainerState::Restarting {
+            let name = &self.service.name;
+            draft.notices.push(format!("{}: it keeps restarting (a3 logs {name})", self.address()));
         }
         let mut reasons: Vec<Reason> = Vec::new();
         if current.health == Some(Health::Unhealthy) {
@@ -301,13 +289,17 @@ impl ServiceContext<'_> {
         let action = Action::Restart { slot, service, container };
         let step = NewStep::new(self.address(), Change::Update, action).reasons(reasons);
         let step = step.cost(Cost::Restart { grace }).after(changed.iter().map(|copied| copied.step));
-        Some(draft.add(step.after(self.host.reach)))
+        Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)))
+    }
+
+    /// Files about to change that this service sees.
+    fn copies_mounted(&self) -> impl Iterator<Item = &Copied> {
+        self.copies.iter().filter(|copied| self.host.mounts(self.service, &copied.target))
     }
 
     /// Files about to change that this service sees and wants to be restarted for.
     fn copies_seen(&self) -> Vec<&Copied> {
-        let seen = |copied: &&Copied| copied.restarts && self.host.mounts(self.service, &copied.target);
-        self.copies.iter().filter(seen).collect()
+        self.copies_mounted().filter(|copied| copied.restarts).collect()
     }
 
     /// In words, when a container that should run does not.
@@ -328,12 +320,14 @@ impl ServiceContext<'_> {
         let depended = self.service.depends_on.iter();
         let mut steps: Vec<StepId> =
             depended.filter_map(|name| runs.get(&(name.clone(), slot.clone()))).copied().collect();
-        // `update_config.parallelism` hosts at a time; a failed one stops those after it.
-        let chunk = self.service.parallelism.max(1);
-        if let Some(earlier) = slot.index.checked_sub(chunk) {
-            let earlier = Slot::new(slot.group.clone(), earlier);
-            steps.extend(runs.get(&(self.service.name.clone(), earlier)));
-        }
+        // `update_config.parallelism` hosts at a time, of those that change; a failed one stops
+        // those after it.
+        let name = &self.service.name;
+        let first = (name.clone(), Slot::new(slot.group.clone(), 0));
+        let earlier: Vec<StepId> =
+            runs.range(first..(name.clone(), slot.clone())).map(|(_, step)| *step).collect();
+        let at_once = usize::try_from(self.service.parallelism.max(1)).unwrap_or(usize::MAX);
+        steps.extend(earlier.len().checked_sub(at_once).and_then(|index| earlier.get(index)));
         steps
     }
 
@@ -372,16 +366,34 @@ impl ServiceContext<'_> {
         let grace = self.service.stop_grace_period.as_secs();
         let (change, cost) =
             if fresh { (Change::Create, Cost::None) } else { (Change::Replace, Cost::Restart { grace }) };
-        let copies = self.copies.iter().filter(|copied| host.mounts(self.service, &copied.target));
+        self.notice_volumes(draft);
         let step = NewStep::new(self.address(), change, Action::Run(Box::new(run)))
             .reasons(reasons)
             .fields(fields)
             .cost(cost)
             .after(host.reach.into_iter().chain(self.wanted.after).chain(login))
-            .after(copies.map(|copied| copied.step))
+            .after(self.copies_mounted().map(|copied| copied.step))
+            .after(self.freed_by())
             .after(self.started_before(runs))
             .provisional(host.facts.is_none());
         draft.add(step)
+    }
+
+    /// Removals that free the name or a port.
+    fn freed_by(&self) -> Vec<StepId> {
+        let in_the_way =
+            |seen: &ContainerSeen| seen.name == self.service.container_name || self.held_port(seen).is_some();
+        self.strays.iter().filter(|(_, seen)| in_the_way(seen)).map(|(step, _)| *step).collect()
+    }
+
+    /// A mount that shows a container who may log in, or a3's records.
+    fn notice_volumes(&self, draft: &mut Draft) {
+        let folder = self.host.facts.map_or("/var/lib/a3", |facts| facts.folder.as_str());
+        let secret = [self.host.resolve("~/.ssh"), folder.to_owned()];
+        for path in secret.iter().filter(|path| self.host.mounts(self.service, path)) {
+            let path = path.strip_prefix('/').filter(|path| path.starts_with('~')).unwrap_or(path);
+            draft.notices.push(format!("{}: a volume shows {path} to the container", self.address()));
+        }
     }
 
     fn needs_pull(&self) -> bool {
@@ -419,17 +431,5 @@ impl ServiceContext<'_> {
         });
         fields.extend(ports);
         fields
-    }
-}
-
-fn optional(value: Option<impl ToString>) -> String {
-    value.map_or("none".to_owned(), |value| value.to_string())
-}
-
-fn shown(value: &serde_json::Value) -> Shown {
-    match value {
-        serde_json::Value::Null => Shown::Nothing,
-        serde_json::Value::String(text) => Shown::Text(text.clone()),
-        other => Shown::Text(other.to_string()),
     }
 }

@@ -105,7 +105,7 @@ impl Settings {
             read_only: service.read_only,
             cap_add: service.cap_add.clone(),
             cap_drop: service.cap_drop.clone(),
-            logging: service.logging.clone(),
+            logging: service.logging.clone().map(sorted),
             ulimits: service.ulimits.iter().map(|(name, limit)| (name.clone(), *limit)).collect(),
             tmpfs: service.tmpfs.clone(),
             shm_size: service.shm_size,
@@ -121,4 +121,10 @@ impl Settings {
             },
         }
     }
+}
+
+/// The order of the driver's options means nothing, so it must not change the hash.
+fn sorted(mut logging: Logging) -> Logging {
+    logging.options.sort_keys();
+    logging
 }
