@@ -27,7 +27,7 @@ BRIDGE = f"a3s{NUMBER}"
 #: Last octets that hosts get, in turn, so that an address is not reused at once.
 HOST_OCTETS = range(10, 250)
 
-EC2_PORT = 5000
+EC2_PORT = 4560
 EC2_URL = f"http://{GATEWAY}:{EC2_PORT}"
 REGION = "us-west-2"
 ACCOUNT = "123456789012"
@@ -39,13 +39,20 @@ BASIC = f"{BASIC_NAME}:{BASIC_PORT}"
 
 OWNER, OTHER, BASIC_USER = "learner", "teammate", "learner"
 
+#: The account's number is part of an access key id, so these are fixed for ACCOUNT.
+ACCESS_KEYS = {"learner": "AKIARZPUZDIKMZA5KZEA", "teammate": "AKIARZPUZDIKDSHNROIZ"}
+ACCESS_SECRET = "sandbox/not-a-secret"
+
 CA = RUN / "ca" / "ca.crt"
+#: The system's certificates and CA, for SSL_CERT_FILE. The system's own store stays as it is.
+BUNDLE = RUN / "ca" / "bundle.crt"
 SECRETS = RUN / "secrets"
 REGISTRIES = RUN / "registries"
 LOGS = RUN / "logs"
 PIDS = RUN / "pids"
 TAPS = RUN / "taps" / "taps.jsonl"
 FAULTS = RUN / "faults"
+KEYS = RUN / "keys"
 SETTINGS = RUN / "settings.json"
 
 #: The real engine of this machine, as opposed to the tap in front of it.
