@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import time
 
 import place
 
@@ -9,7 +10,9 @@ import place
 def set_fault(name: str, **values) -> None:
     """Sets a fault. `count` is how often it strikes (absent: until cleared)."""
     place.FAULTS.mkdir(parents=True, exist_ok=True)
-    (place.FAULTS / name).write_text(json.dumps(values))
+    new = place.FAULTS.with_name(f"fault-{name}.new")
+    new.write_text(json.dumps({"since": time.time(), **values}))
+    new.rename(place.FAULTS / name)
 
 
 def clear(name: str | None = None) -> None:

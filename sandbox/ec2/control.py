@@ -1,5 +1,6 @@
 """The sandbox's own URLs beside EC2's: the caller's address, state, faults, settings, taps, reset."""
 
+import ipaddress
 import json
 import threading
 from urllib.parse import parse_qsl
@@ -66,8 +67,10 @@ def answer(environ: dict) -> tuple[str, str, bytes] | None:
     """Status, content type and body for one of our own URLs, None for all others."""
     path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
     if path == "/my-address":
+        # Docker's masquerading hides which of its addresses this machine used; hosts see the gateway's.
         address = environ["REMOTE_ADDR"]
-        address = place.GATEWAY if address.startswith("127.") else address
+        inside = ipaddress.ip_address(address) in ipaddress.ip_network(place.SUBNET)
+        address = address if inside else place.GATEWAY
         return "200 OK", "text/plain", f"{address}\n".encode()
     if not path.startswith("/_a3/"):
         return None

@@ -1,5 +1,6 @@
 """moto's Instance with a host behind it: pending to running, stop, start, terminate, and going down by itself."""
 
+import base64
 import copy
 import logging
 import threading
@@ -87,7 +88,7 @@ def launch(instance: Instance) -> None:
     key = instance.ec2_backend.key_pairs.get(instance.key_name)
     public = key.material_public if key else b""
     public = public.decode() if isinstance(public, bytes) else public
-    user_data = instance.user_data.decoded_bytes if instance.user_data else b""
+    user_data = base64.b64decode(str(instance.user_data)) if instance.user_data else b""
     instance.firewall_rules = firewall.rules(instance, addresses_of_group)
     live[instance.id] = instance
     instance.host.prepare(user_data, public.strip() + "\n", instance.firewall_rules)

@@ -11,7 +11,7 @@ import place
 from registry import tls, tokens
 from tap import log, relay
 
-_UPLOAD = re.compile(r"^/v2/(.+?)/(?:blobs|manifests)/")
+_NAMED = re.compile(r"^/v2/(.+?)/(?:blobs|manifests|tags)/")
 
 
 class Front:
@@ -38,9 +38,8 @@ class Front:
             return None
         if request.path.split("?")[0] == "/token":
             return tokens.answer(request.method, request.path, request.headers, self.signer)
-        if request.method in ("POST", "PUT", "PATCH", "DELETE") and (hit := _UPLOAD.match(request.path)):
-            if not tokens.may_push(request.headers, hit[1]):
-                return tokens.denied("permission_denied: The token provided does not match expected scopes.")
+        if hit := _NAMED.match(request.path):
+            return tokens.refusal(request.method, request.headers, hit[1])
         return None
 
     def each(self, client: socket.socket) -> None:

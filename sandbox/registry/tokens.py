@@ -1,8 +1,8 @@
 """The token server of the registry that behaves like GHCR.
 
 GHCR in short: a wrong credential and a name that does not exist (yet) get the
-same 403 "denied"; who asks to push into his own namespace gets a token even for
-a name that does not exist; POST is not answered, so clients fall back to GET.
+same 403 "denied" when they only pull; who asks to push gets a token, and whether
+he may is said at the upload; POST is not answered, so clients fall back to GET.
 """
 
 import base64
@@ -99,34 +99,38 @@ def answer(method: str, path: str, headers: dict[str, str], signer: Signer) -> b
     who = _who(authorization)
     if who is None:
         return denied("denied")
-    access = []
+    access, refused = [], []
     scopes = [one for many in parse_qs(urlsplit(path).query).get("scope", []) for one in many.split(" ")]
     for scope in scopes:
         kind, _, rest = scope.partition(":")
         name, _, actions = rest.rpartition(":")
         granted = _granted(name, set(actions.split(",")), *who) if kind == "repository" else []
-        if granted:
+        if not granted:
+            refused.append(name)
+        else:
             access.append({"type": "repository", "name": name, "actions": granted})
-    if scopes and not access and not (who[1] is False and _only_lacks_push(scopes, who[0])):
+    if scopes and not access and not any("push" in scope for scope in scopes):
         return denied("requested access to the resource is denied")
     now = int(time.time())
     claims = {
-        "iss": ISSUER, "sub": who[0], "aud": place.GHCR, "access": access,
+        "iss": ISSUER, "sub": who[0], "aud": place.GHCR, "access": access, "refused": refused,
         "nbf": now - 10, "iat": now, "exp": now + _LIFETIME, "jti": str(uuid.uuid4()),
     }
     return _json("200 OK", {"token": signer.sign(claims), "expires_in": _LIFETIME})
 
 
-def _only_lacks_push(scopes: list[str], user: str) -> bool:
-    """GHCR gives a read-only credential a token for its own names and refuses at the upload."""
-    return all(scope.split(":")[1].split("/")[0] == user and "push" in scope for scope in scopes)
-
-
-def may_push(headers: dict[str, str], name: str) -> bool:
-    """Whether the bearer token of a request, believed as it is, may push to `name`."""
+def refusal(method: str, headers: dict[str, str], name: str) -> bytes | None:
+    """The registry's 403 for a bearer token (believed as it is) that may not do this to `name`."""
     try:
         payload = headers["authorization"].split(" ")[1].split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (KeyError, IndexError, ValueError):
-        return True  # no token: let the registry ask for one
-    return any(a["name"] == name and {"push", "delete"} & set(a["actions"]) for a in claims.get("access", []))
+        return None  # no token: let the registry ask for one
+    granted = {action for a in claims.get("access", []) if a["name"] == name for action in a["actions"]}
+    if method in ("GET", "HEAD"):
+        return denied("denied") if name in claims.get("refused", []) else None
+    if granted & {"push", "delete"}:
+        return None
+    if name.split("/")[0] != claims["sub"]:
+        return denied("permission_denied: The requested installation does not exist.")
+    return denied("permission_denied: The token provided does not match expected scopes.")
