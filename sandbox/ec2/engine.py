@@ -27,5 +27,5 @@ def events(*filters: str) -> subprocess.Popen:
     arguments = [part for one in filters for part in ("--filter", one)]
     return subprocess.Popen(
         ["docker", "events", "--format", "{{.Action}} {{index .Actor.Attributes \"a3-sandbox.instance\"}}", *arguments],
-        env=_ENV, stdout=subprocess.PIPE, text=True,
+        env=_ENV, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )

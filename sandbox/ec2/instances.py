@@ -202,6 +202,8 @@ def reboot(self: Instance) -> None:
 def watch() -> None:
     """Follows the engine's events for ever: a host that went down by itself shut itself down."""
     stream = events("type=container", "event=die", f"label=a3-sandbox={place.NUMBER}")
+    for instance in list(live.values()):  # those that died while nobody watched
+        _in_background(_went_down, instance)
     for line in stream.stdout:
         instance = live.get(line.split()[-1])
         if instance is not None:
@@ -213,8 +215,8 @@ def _went_down(instance: Instance) -> None:
     with instance.lock:
         if instance.state not in ("pending", "running"):
             return  # our own doing
-        if docker("inspect", "-f", "{{.State.Running}}", instance.host.container, check=False) != "false":
-            return  # restarted meanwhile
+        if docker("inspect", "-f", "{{.State.Status}}", instance.host.container, check=False) != "exited":
+            return  # restarted meanwhile, not created yet, or nobody can tell
         if instance.host.why_down() == "reboot":
             instance.host.restart()
             return
