@@ -48,7 +48,7 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
         None => {
             let addresses = crate::apply::addresses(&spec, &looked.observed);
             if !args.json {
-                terminal::data(&crate::report::addresses_text(&addresses));
+                terminal::data(&crate::report::address_lines(&addresses));
             }
             Ok(Exit::Done)
         }

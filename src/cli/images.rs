@@ -9,7 +9,7 @@ use crate::docker::{Context, Kind};
 use crate::id::Platform;
 use crate::observe::secrets::Consent;
 use crate::observe::{Need, World, observe};
-use crate::plan::{ImageGoal, Options, plan_images};
+use crate::plan::{ImageGoal, Options, plan_only_images};
 use crate::report::words::bytes;
 use crate::spec::{Build, Spec};
 
@@ -55,9 +55,10 @@ async fn look(spec: &Spec, args: &ImageArgs, goal: ImageGoal, consent: Consent) 
     let options = Options {
         rebuild: args.rebuild.iter().cloned().collect(),
         target: args.services.iter().cloned().collect(),
+        images: goal,
         ..Options::default()
     };
-    let plan = plan_images(spec, &observed, &options, goal);
+    let plan = plan_only_images(spec, &observed, &options);
     Looked { world, observed, plan }
 }
 

@@ -14,7 +14,7 @@ use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts};
 use crate::record::{InPlace, ReleaseStatus, ReleasedService};
-use crate::spec::{Protocol, Restart, Service};
+use crate::spec::{Protocol, Restart, Service, Spec};
 
 /// One service on one machine.
 #[derive(Clone, Copy)]
@@ -74,7 +74,7 @@ pub(crate) fn remove_strays<'a>(cx: &HostContext<'a>, draft: &mut Draft) -> Vec<
     let strays: Vec<&'a ContainerSeen> = facts
         .containers
         .iter()
-        .filter(|seen| owned_service(cx, seen).is_some_and(|service| !is_wanted(service)))
+        .filter(|seen| owned_service(cx.spec, cx.slot, seen).is_some_and(|service| !is_wanted(service)))
         .collect();
     if cx.is_empty_spec() && !strays.is_empty() {
         let names: Vec<&str> = strays.iter().map(|seen| seen.name.as_str()).collect();
@@ -95,7 +95,7 @@ pub(crate) fn remove(
     reason: Reason,
     draft: &mut Draft,
 ) -> StepId {
-    let service = owned_service(cx, seen).unwrap_or(&seen.name);
+    let service = owned_service(cx.spec, cx.slot, seen).unwrap_or(&seen.name);
     let grace = cx.spec.services.get(service).map_or(10, |service| service.stop_grace_period.as_secs());
     let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
     let step = NewStep::new(cx.address(service), Change::Delete, action)
@@ -106,12 +106,12 @@ pub(crate) fn remove(
 }
 
 /// The service of a container that carries our full mark, under its own name or `.a3-old`.
-pub(crate) fn owned_service<'a>(cx: &HostContext<'_>, seen: &'a ContainerSeen) -> Option<&'a str> {
+pub fn owned_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> Option<&'a str> {
     let deployment = seen.labels.get(label::DEPLOYMENT)?;
     let service = seen.labels.get(label::SERVICE)?;
     let name = seen.name.strip_suffix(".a3-old").unwrap_or(&seen.name);
-    let mark = names::own_mark(&cx.spec.name, cx.slot, service, name);
-    (*deployment == cx.spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
+    let mark = names::own_mark(&spec.name, slot, service, name);
+    (*deployment == spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
 }
 
 impl ServiceContext<'_> {
@@ -124,12 +124,12 @@ impl ServiceContext<'_> {
             .containers
             .iter()
             .filter(|seen| seen.name == name)
-            .find(|seen| owned_service(self.host, seen) == Some(self.service.name.as_str()))
+            .find(|seen| owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str()))
     }
 
     /// Foreign containers in the way: of the name, or of a port.
     fn clashes(&self, facts: &HostFacts, draft: &mut Draft) -> bool {
-        let foreign = |seen: &&ContainerSeen| owned_service(self.host, seen).is_none();
+        let foreign = |seen: &&ContainerSeen| owned_service(self.host.spec, self.host.slot, seen).is_none();
         let before = draft.blocked.len();
         for seen in facts.containers.iter().filter(foreign) {
             if seen.name == self.service.container_name {

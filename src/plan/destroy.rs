@@ -155,7 +155,7 @@ fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept
     }
     let mut before = Vec::new();
     let own: Vec<_> =
-        facts.containers.iter().filter(|seen| container::owned_service(cx, seen).is_some()).collect();
+        facts.containers.iter().filter(|seen| container::owned_service(cx.spec, cx.slot, seen).is_some()).collect();
     for seen in &own {
         before.push(container::remove(cx, seen, Reason::Destroy, draft));
     }

@@ -1,7 +1,7 @@
 //! The image ladder: found in the registry → needs tag → needs push → needs build. It yields only
 //! the missing steps, and none when the registry has the image.
 
-use super::Options;
+use super::{ImageGoal, Options};
 use super::draft::{Draft, NewStep};
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
@@ -36,8 +36,13 @@ pub(crate) fn plan(asked: &Asked<'_>, options: &Options, draft: &mut Draft) -> O
     let rebuild = options.rebuild.contains(&service.name);
     let ladder = Ladder { spec, service, seen, observed, rebuild };
     let first = draft.steps.len();
+    let for_engine = match options.images {
+        ImageGoal::Deployed => on_local,
+        ImageGoal::Built => true,
+        ImageGoal::Pushed => false,
+    };
     let wanted = match &seen.source {
-        Some(source) if on_local => ladder.for_local_engine(source, draft),
+        Some(source) if for_engine => ladder.for_local_engine(source, draft),
         Some(source) => ladder.for_registry(source, draft),
         None => ladder.only_pulled(on_local, draft),
     };

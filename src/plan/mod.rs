@@ -25,6 +25,7 @@ mod title;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use container::owned_service;
 pub use destroy::{Destroy, plan_destroy};
 
 use crate::id::Slot;
@@ -46,6 +47,20 @@ pub struct Options {
     pub replace: BTreeSet<Slot>,
     /// Only these services, groups and slots (and the images they need); empty is everything.
     pub target: BTreeSet<String>,
+    /// How far images have to come.
+    pub images: ImageGoal,
+}
+
+/// How far images have to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImageGoal {
+    /// To where they run: in the engine for services on `local`, else in the registry.
+    #[default]
+    Deployed,
+    /// Into the engine here (`a3 build`).
+    Built,
+    /// Into the registry (`a3 push`).
+    Pushed,
 }
 
 impl Options {
@@ -99,6 +114,19 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let cx = HostContext { spec, observed, slot: &slot, group, facts, images: &images, reach, whole };
         host::plan(&cx, &mut runs, &mut draft);
     }
+    finish(spec, observed, draft)
+}
+
+/// Plans images and nothing else.
+pub fn plan_only_images(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
+    let mut draft = Draft::default();
+    for cause in &observed.missing {
+        draft.impossible("files", cause);
+    }
+    let built = |service: &&Service| service.build.is_some();
+    let mut images = spec.clone();
+    images.services = spec.services.values().filter(built).map(|one| (one.name.clone(), one.clone())).collect();
+    plan_images(&images, observed, options, &mut draft);
     finish(spec, observed, draft)
 }
 

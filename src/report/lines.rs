@@ -209,7 +209,8 @@ impl Lines {
     }
 }
 
-fn address_lines(addresses: &[ServiceAddress]) -> String {
+/// Where the services answer, a line each.
+pub fn address_lines(addresses: &[ServiceAddress]) -> String {
     let width = addresses.iter().map(|one| one.service.len()).max().unwrap_or(0);
     let lines = addresses.iter().map(|one| format!("{:<width$}  {}  ({})\n", one.service, one.url, one.slot));
     lines.collect()

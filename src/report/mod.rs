@@ -17,5 +17,6 @@ mod table;
 pub mod words;
 
 pub use error::error_text;
+pub use lines::address_lines;
 pub use look::Look;
 pub use reporter::Reporter;
