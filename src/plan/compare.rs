@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::launch_hash;
-use super::machine::GroupContext;
+use super::machine::{GroupContext, ttl_text};
 use super::reason::{FieldChange, Forces, Shown};
 use super::step::Modify;
 use crate::observed::OwnedInstance;
@@ -133,7 +133,7 @@ impl GroupContext<'_> {
         let Some(found) = recorded.and_then(|hashes| hashes.get("ttl")?.parse::<u64>().ok()) else { return };
         let wanted = self.ec2.ttl.map_or(0, |ttl| ttl.as_secs());
         if found != wanted {
-            let shown = |secs: u64| if secs == 0 { Shown::Nothing } else { Shown::Text(format!("{secs} s")) };
+            let shown = |secs: u64| if secs == 0 { Shown::Nothing } else { Shown::Text(ttl_text(secs)) };
             fields.push(FieldChange::changed("ttl", shown(found), shown(wanted)));
             modify.ttl = Some(self.ec2.ttl);
             modify.set_tags.insert("a3:hash".into(), launch_hash::to_tag(self.ec2));

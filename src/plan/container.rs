@@ -38,7 +38,7 @@ pub(crate) fn plan(
     draft: &mut Draft,
 ) -> Option<StepId> {
     let Some(facts) = cx.host.facts else {
-        return Some(cx.run(vec![Reason::NewMachine], Vec::new(), logins, runs, draft));
+        return Some(cx.run(vec![cx.host.unseen()], Vec::new(), logins, runs, draft));
     };
     if cx.clashes(facts, draft) {
         return None;
@@ -79,7 +79,7 @@ pub(crate) fn remove_strays<'a>(cx: &HostContext<'a>, draft: &mut Draft) -> Vec<
     if cx.is_empty_spec() && !strays.is_empty() {
         let names: Vec<&str> = strays.iter().map(|seen| seen.name.as_str()).collect();
         draft.notices.push(format!(
-            "{}: `services` is empty, so {} stay; remove them with a3 destroy",
+            "{}: `services` is empty, which removes nothing; still there: {} (a3 destroy removes)",
             cx.slot,
             names.join(", ")
         ));
@@ -205,6 +205,11 @@ impl ServiceContext<'_> {
         }
     }
 
+    fn known_later(&self) -> Shown {
+        let local = matches!(self.wanted.image, Image::From { repository: None, .. });
+        Shown::KnownAfter(if local { "build" } else { "push" }.to_owned())
+    }
+
     fn recreate_reasons(
         &self,
         facts: &HostFacts,
@@ -215,7 +220,7 @@ impl ServiceContext<'_> {
         let image = self.wanted_image();
         let running = current.labels.get(label::IMAGE).cloned().unwrap_or_else(|| current.image_id.clone());
         if image.as_ref() != Some(&running) {
-            let after = image.clone().map_or(Shown::KnownAfter("push".into()), Shown::Text);
+            let after = image.clone().map_or_else(|| self.known_later(), Shown::Text);
             let change = FieldChange::changed("image", Shown::text(&running), after);
             fields.push(change.forcing(Forces::Recreate));
             reasons.push(Reason::ImageChanged { before: running, after: image });
@@ -420,7 +425,7 @@ impl ServiceContext<'_> {
     }
 
     fn new_fields(&self) -> Vec<FieldChange> {
-        let image = self.wanted_image().map_or(Shown::KnownAfter("push".into()), Shown::Text);
+        let image = self.wanted_image().map_or_else(|| self.known_later(), Shown::Text);
         let mut fields = vec![
             FieldChange::new("image", image),
             FieldChange::new("container_name", Shown::text(&self.service.container_name)),

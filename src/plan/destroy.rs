@@ -54,6 +54,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
                         images: &images,
                         reach: None,
                         whole: true,
+                        new: false,
                     };
                     destroy_host(&cx, facts, &mut draft, &mut kept);
                 }

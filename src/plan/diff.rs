@@ -18,7 +18,7 @@ pub(super) fn settings(recorded: Option<&Value>, wanted: &Settings) -> Vec<Field
     let mut fields = Vec::new();
     for key in keys(recorded, &after) {
         let (before, after) = (&recorded[&key], &after[&key]);
-        if before == after {
+        if before == after || key == "in_place" {
             continue;
         }
         if key == "environment" || key == "labels" {
@@ -46,10 +46,11 @@ pub(super) fn settings(recorded: Option<&Value>, wanted: &Settings) -> Vec<Field
 
 /// What the engine changes in place.
 pub(super) fn in_place(before: &InPlace, after: &InPlace) -> Vec<FieldChange> {
+    let memory = |bytes: Option<u64>| Shown::maybe(bytes.map(bytes_text));
     let cpus = |nano: Option<i64>| Shown::maybe(nano.map(cpus_text));
     let rows = [
         ("restart", Shown::Text(restart_text(before.restart)), Shown::Text(restart_text(after.restart))),
-        ("mem_limit", Shown::maybe(before.mem_limit), Shown::maybe(after.mem_limit)),
+        ("mem_limit", memory(before.mem_limit), memory(after.mem_limit)),
         ("cpus", cpus(before.nano_cpus), cpus(after.nano_cpus)),
     ];
     let differs = rows.into_iter().filter(|(_, before, after)| before != after);
@@ -65,6 +66,13 @@ fn restart_text(restart: Restart) -> String {
         Restart::OnFailure(0) => "on-failure".into(),
         Restart::OnFailure(times) => format!("on-failure:{times}"),
     }
+}
+
+/// As Compose spells it: `256m` of 268 435 456.
+fn bytes_text(bytes: u64) -> String {
+    let units = [(30, "g"), (20, "m"), (10, "k")];
+    let unit = units.into_iter().find(|(shift, _)| bytes != 0 && bytes.is_multiple_of(1 << shift));
+    unit.map_or_else(|| format!("{bytes}b"), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
 /// `1.5` of 1 500 000 000.

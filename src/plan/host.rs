@@ -32,6 +32,8 @@ pub(crate) struct HostContext<'a> {
     /// Whether everything there is planned, rather than a few services: only then is anything
     /// removed.
     pub(crate) whole: bool,
+    /// Whether the machine is launched in this plan.
+    pub(crate) new: bool,
 }
 
 /// Plans one machine. `runs` is filled with each service's last step there, for `depends_on` and
@@ -128,6 +130,11 @@ impl HostContext<'_> {
         }
     }
 
+    /// Why a fresh machine is assumed.
+    pub(crate) fn unseen(&self) -> Reason {
+        if self.new { Reason::NewMachine } else { Reason::NotSeen }
+    }
+
     /// The architecture of the machine, or of the one that will be launched.
     fn arch(&self) -> Option<Arch> {
         let cloud = || self.observed.clouds.get(&self.group.name)?.present()?.image.as_ref();
@@ -186,8 +193,9 @@ impl HostContext<'_> {
             }
             return Vec::new();
         }
-        let fresh =
-            reasons.iter().all(|reason| matches!(reason, Reason::FileMissing { .. } | Reason::NewMachine));
+        let fresh = reasons.iter().all(|reason| {
+            matches!(reason, Reason::FileMissing { .. } | Reason::NewMachine | Reason::NotSeen)
+        });
         let change = if fresh { Change::Create } else { Change::Update };
         let action = Action::Copy { slot: self.slot.clone(), service: service.name.clone(), files };
         let step = NewStep::new(address, change, action).reasons(reasons).fields(fields);
@@ -196,7 +204,7 @@ impl HostContext<'_> {
     }
 
     fn file_reason(&self, file: &LocalFile) -> Option<Reason> {
-        let Some(facts) = self.facts else { return Some(Reason::NewMachine) };
+        let Some(facts) = self.facts else { return Some(self.unseen()) };
         let target = self.resolve(&file.target);
         let recorded = facts.record.as_ref().and_then(|record| record.files.get(&target));
         match facts.files.get(&target) {
@@ -310,7 +318,7 @@ impl HostContext<'_> {
         if registry.persist_login {
             fields.push(FieldChange::new("persist_login", Shown::text("the credential stays there")));
         }
-        let reason = if self.facts.is_none() { Reason::NewMachine } else { Reason::ToPull };
+        let reason = if self.facts.is_none() { self.unseen() } else { Reason::ToPull };
         let step = NewStep::new(format!("{}.login", self.slot), Change::Create, action)
             .because(reason)
             .fields(fields)

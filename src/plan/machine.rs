@@ -279,7 +279,7 @@ impl GroupContext<'_> {
             FieldChange::new("ami", Shown::maybe(ami_name)),
             FieldChange::new("key_name", Shown::maybe(launch.key_name.as_ref())),
         ];
-        let ttl = launch.ttl.map(|ttl| format!("{} s from first boot", ttl.as_secs()));
+        let ttl = launch.ttl.map(|ttl| format!("{} from first boot", ttl_text(ttl.as_secs())));
         fields.extend(ttl.map(|ttl| FieldChange::new("ttl", Shown::Text(ttl))));
         fields.push(FieldChange::new("id", Shown::KnownAfter("launch".into())));
         fields.push(FieldChange::new("public_ip", Shown::KnownAfter("launch".into())));
@@ -409,5 +409,15 @@ fn ami_text(ami: &Ami) -> String {
     match ami {
         Ami::Id(id) => format!("`{id}`"),
         Ami::Newest { name, owner } => format!("name `{name}` by `{owner}`"),
+    }
+}
+
+/// As `ttl` is written: `8h`, `90m`, `45s`.
+pub(super) fn ttl_text(seconds: u64) -> String {
+    match seconds {
+        0 => "none".into(),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
     }
 }

@@ -111,7 +111,9 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let Some(facts) = host_facts(observed, &slot, reached, &mut draft) else { continue };
         let reach = reached.map(|reached| reached.step);
         let whole = options.wants_slot(&slot);
-        let cx = HostContext { spec, observed, slot: &slot, group, facts, images: &images, reach, whole };
+        let new = reached.is_some_and(|reached| reached.how == How::New);
+        let images = &images;
+        let cx = HostContext { spec, observed, slot: &slot, group, facts, images, reach, whole, new };
         host::plan(&cx, &mut runs, &mut draft);
     }
     finish(spec, observed, draft)
@@ -153,7 +155,8 @@ pub fn plan_host(
         // Services that were left out, or whose image failed, have none: then nothing is removed.
         let whole = spec.services_on(&group.name).all(|service| images.contains_key(&service.name));
         let facts = Some(facts);
-        let cx = HostContext { spec, observed, slot, group, facts, images: &images, reach: None, whole };
+        let images = &images;
+        let cx = HostContext { spec, observed, slot, group, facts, images, reach: None, whole, new: false };
         host::plan(&cx, &mut BTreeMap::new(), &mut draft);
     }
     finish(spec, observed, draft)

@@ -50,7 +50,7 @@ pub enum Reason {
     FieldsChanged,
     /// The slot or group left the spec.
     LeftSpec,
-    /// The whole deployment is destroyed.
+    /// A person asked for a destroy.
     Destroy,
     /// Something does not exist yet.
     Missing,
@@ -126,6 +126,8 @@ pub enum Reason {
     ToPull,
     /// The machine is new.
     NewMachine,
+    /// The machine cannot be asked yet, and a fresh one is assumed.
+    NotSeen,
 }
 
 impl Reason {

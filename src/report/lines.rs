@@ -193,7 +193,7 @@ impl Lines {
         }
         let mut list = |label: &str, titles: Vec<String>| {
             if !titles.is_empty() {
-                text.push_str(&format!("{}\n", self.look.paint(Tone::Strong, label)));
+                text.push_str(&format!("\n{}\n", self.look.paint(Tone::Strong, label)));
                 titles.iter().for_each(|title| text.push_str(&format!("  {title}\n")));
             }
         };
@@ -203,6 +203,7 @@ impl Lines {
         list("Not done:", not_done.collect());
         if !self.talk.go_on.is_empty() {
             let help = format!("to go on: {}", self.talk.go_on);
+            text.push('\n');
             text.push_str(&help_text(&self.look, Some(&help)));
         }
         text

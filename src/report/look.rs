@@ -53,7 +53,12 @@ impl Look {
     /// `text` in lines: the first begins with `first`, the others with as many blanks. A word that
     /// is longer than a line stays whole, since people copy it.
     pub fn wrap(&self, first: &str, text: &str) -> Vec<String> {
-        let indent = measure_text_width(first);
+        self.wrap_under(first, &" ".repeat(measure_text_width(first)), text)
+    }
+
+    /// As [`Look::wrap`], with `next` before the further lines.
+    pub fn wrap_under(&self, first: &str, next: &str, text: &str) -> Vec<String> {
+        let (mut indent, next_indent) = (measure_text_width(first), measure_text_width(next));
         let Some(width) = self.width else { return vec![format!("{first}{text}")] };
         let mut lines = Vec::new();
         let mut line = first.to_owned();
@@ -61,7 +66,8 @@ impl Look {
         for word in text.split(' ') {
             let length = measure_text_width(word);
             if used > indent && used + 1 + length > width {
-                lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+                lines.push(std::mem::replace(&mut line, next.to_owned()));
+                indent = next_indent;
                 used = indent;
             }
             if used > indent {

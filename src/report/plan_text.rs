@@ -68,6 +68,12 @@ impl Page<'_> {
         }
     }
 
+    fn comment(&mut self, text: &str) {
+        for line in self.look.wrap_under("      # ", "      #   ", text) {
+            self.line(&line);
+        }
+    }
+
     fn scope(&mut self, deployment: &str, scope: &Scope) {
         let title = self.look.paint(Tone::Strong, deployment);
         self.line(&format!("Deployment {title}"));
@@ -102,11 +108,11 @@ impl Page<'_> {
         self.line("What the symbols mean:");
         for (change, meaning) in all.into_iter().filter(|(change, _)| used(*change)) {
             let symbol = self.symbol(change);
-            self.line(&format!("  {symbol} {meaning}"));
+            self.line(&format!("{symbol} {meaning}"));
         }
         if !plan.blocked.is_empty() {
             let symbol = self.look.paint(Tone::Bad, "  !");
-            self.line(&format!("  {symbol} could not be decided"));
+            self.line(&format!("{symbol} could not be decided"));
         }
         self.line("");
         let what = if plan.steps.is_empty() { "a3 cannot say yet what to do:" } else { "a3 will do this:" };
@@ -134,7 +140,7 @@ impl Page<'_> {
         };
         self.line(&format!("  # {}", self.look.paint(Tone::Strong, &title)));
         if group.steps.iter().any(|step| step.provisional) {
-            let text = "planned for a fresh machine, and again when it answers";
+            let text = "as on a fresh machine; planned again when it answers";
             self.line(&format!("  # {}", self.look.paint(Tone::Quiet, text)));
         }
         for step in &group.steps {
@@ -150,10 +156,10 @@ impl Page<'_> {
         let symbol = self.symbol(step.change);
         self.line(&format!("{symbol} {}", step.title()));
         for reason in &step.reasons {
-            self.prose("      # ", &words::reason_line(reason));
+            self.comment(&words::reason_line(reason));
         }
         if let Some(cost) = words::cost_text(step.cost) {
-            self.prose("      # cost: ", &cost);
+            self.comment(&format!("cost: {cost}"));
         }
         let fields: Vec<&FieldChange> = step
             .fields

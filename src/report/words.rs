@@ -43,7 +43,7 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::ReplaceAsked => "a replacement was asked for".into(),
         Reason::FieldsChanged => "the spec changed".into(),
         Reason::LeftSpec => "it left the spec".into(),
-        Reason::Destroy => "the deployment is destroyed".into(),
+        Reason::Destroy => "a destroy was asked for".into(),
         Reason::Missing => "it does not exist".into(),
         Reason::RuleMissing { rule } => format!("the rule `{rule}` is missing"),
         Reason::RuleUnwanted { rule } => format!("the rule `{rule}` is not wanted"),
@@ -62,6 +62,7 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::DataChanged { target } => format!("{target}, which it mounts, changes"),
         Reason::ToPull => "the image is not on the machine".into(),
         Reason::NewMachine => "the machine is new".into(),
+        Reason::NotSeen => "the machine cannot be asked yet".into(),
     }
 }
 
