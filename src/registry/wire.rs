@@ -252,7 +252,7 @@ impl Wire {
         let url: Option<reqwest::Url> = realm.parse().ok();
         let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
         let encrypted = url.as_ref().is_some_and(|url| url.scheme() == "https");
-        if !encrypted && !(target::is_loopback(host) && target::is_loopback(&self.server)) {
+        if !(encrypted || target::is_loopback(host) && target::is_loopback(&self.server)) {
             let (server, realm) = (self.server.clone(), realm.to_owned());
             return Err(RegistryError::OpenRealm { server, realm });
         }
