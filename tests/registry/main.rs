@@ -4,6 +4,7 @@
 
 mod debian;
 mod faults;
+mod sandbox;
 mod tiny;
 mod tokens;
 
@@ -199,7 +200,8 @@ async fn tls_is_verified_by_the_ca_that_ssl_cert_file_names() {
 #[tokio::test]
 #[ignore = "the other half of tls_is_verified_by_the_ca_that_ssl_cert_file_names"]
 async fn with_ssl_cert_file() {
-    let server = std::env::var("A3_TEST_SERVER").unwrap();
+    // Whoever runs all ignored tests means others.
+    let Ok(server) = std::env::var("A3_TEST_SERVER") else { return };
     let client = client(&server, Some(me(&server, "hunter2")));
     let seen = client.look_up(&format!("{server}/me/s2:v1"), AMD).await;
     assert!(seen.found().is_some(), "{seen:?}");
