@@ -79,21 +79,40 @@ async fn a_secret_is_mounted_and_never_shown() {
 
 #[tokio::test]
 async fn a_second_build_comes_from_the_cache_whatever_the_times_of_its_files() {
-    let mut world = World::new("cache", &[("Dockerfile", DOCKERFILE), ("app.py", "x")]).await;
+    // From nothing, so that no other build has a part in it.
+    let files = [("Dockerfile", "FROM scratch\nCOPY app.py /\n"), ("app.py", "x")];
+    let mut world = World::new("cache", &files).await;
+    world.write("app.py", &crate::world::nonce());
     world.build.no_cache = false;
-    world.build.args.insert("ASSIGN".into(), crate::world::nonce());
     let first = world.build().await.unwrap();
-    assert_eq!(world.statuses("RUN echo assign"), ["started", "done"]);
+    assert_eq!(world.statuses("COPY app.py"), ["started", "done"]);
 
     let file = fs::File::options().write(true).open(world.folder.path().join("app.py")).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(100_000)).unwrap();
     let second = world.build().await.unwrap();
-    assert_eq!(world.statuses("RUN echo assign"), ["cached"]);
+    assert_eq!(world.statuses("COPY app.py"), ["cached"]);
     assert_eq!(second, first);
 
-    world.write("app.py", "y");
+    world.write("app.py", &crate::world::nonce());
     world.build().await.unwrap();
-    assert_eq!(world.statuses("RUN echo assign"), ["started", "done"]);
+    assert_eq!(world.statuses("COPY app.py"), ["started", "done"]);
+}
+
+#[tokio::test]
+async fn builds_at_once_get_each_its_own_context() {
+    let dockerfile = "FROM scratch\nCOPY data /\n";
+    let mut worlds = Vec::new();
+    for n in 0..3 {
+        let name = format!("data-{n}");
+        let dockerfile = format!("{dockerfile}COPY {name} /\n");
+        worlds.push(
+            World::new("atonce", &[("Dockerfile", &dockerfile), ("data", "same"), (&name, &name)]).await,
+        );
+    }
+    let (a, b, c) = tokio::join!(worlds[0].build(), worlds[1].build(), worlds[2].build());
+    for built in [a, b, c] {
+        built.expect("each finds its own files");
+    }
 }
 
 #[tokio::test]
