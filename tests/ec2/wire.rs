@@ -1,4 +1,4 @@
-//! The tests that need an EC2; run by their namesakes in the parent.
+//! The tests that need an EC2.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -128,9 +128,7 @@ fn only(seen: &CloudSeen) -> &OwnedInstance {
     &seen.instances[0]
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn a_whole_life() {
+pub(crate) async fn a_whole_life() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "whole");
     let seen = look(&cloud, name, &ec2).await;
     assert_eq!(seen.instances, []);
@@ -195,9 +193,7 @@ async fn everything_is_marked(id: &str, one: &OwnedInstance) {
     assert!(String::from_utf8(text).unwrap().contains("+ 3600))"));
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn the_same_launch_is_one_instance() {
+pub(crate) async fn the_same_launch_is_one_instance() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "same");
     let wanted = launch(&look(&cloud, name, &ec2).await);
     let first = cloud.launch(name, &wanted, None, &quiet).await.unwrap();
@@ -208,9 +204,7 @@ async fn the_same_launch_is_one_instance() {
     assert_eq!(look(&cloud, name, &ec2).await.instances.len(), 2);
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn another_launch_under_the_token_is_adopted() {
+pub(crate) async fn another_launch_under_the_token_is_adopted() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "adopt");
     let wanted = launch(&look(&cloud, name, &ec2).await);
     let first = cloud.launch(name, &wanted, None, &quiet).await.unwrap();
@@ -225,9 +219,7 @@ async fn another_launch_under_the_token_is_adopted() {
     assert_eq!(only(&look(&cloud, name, &ec2).await).instance_type, "t2.micro");
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn an_ended_instance_uses_its_token_up() {
+pub(crate) async fn an_ended_instance_uses_its_token_up() {
     let (cloud, ec2) = (cloud().await, ec2());
     // Real EC2 answers both ways: with an error, and with the ended instance.
     for name in ["ended", "dead-answer"] {
@@ -249,9 +241,7 @@ async fn an_ended_instance_uses_its_token_up() {
     }
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn with_a_subnet_the_tags_decide() {
+pub(crate) async fn with_a_subnet_the_tags_decide() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "subnet");
     let subnets = plain().await.describe_subnets().send().await.unwrap();
     let subnet = |n: usize| subnets.subnets()[n].subnet_id().map(str::to_owned);
@@ -263,9 +253,7 @@ async fn with_a_subnet_the_tags_decide() {
     only(&look(&cloud, name, &ec2).await);
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn a_replacement_ends_the_old_one_first() {
+pub(crate) async fn a_replacement_ends_the_old_one_first() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "replace");
     let wanted = launch(&look(&cloud, name, &ec2).await);
     let first = cloud.launch(name, &wanted, None, &quiet).await.unwrap();
@@ -278,9 +266,7 @@ async fn a_replacement_ends_the_old_one_first() {
     assert_eq!(states, [(first.as_str(), (1, false)), (second.as_str(), (2, true))].into());
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn no_capacity_says_what_to_do() {
+pub(crate) async fn no_capacity_says_what_to_do() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "capacity");
     let wanted = launch(&look(&cloud, name, &ec2).await);
     let scarce = Launch { instance_type: "u-24tb1.112xlarge".into(), ..wanted };
@@ -290,9 +276,7 @@ async fn no_capacity_says_what_to_do() {
     assert_eq!(look(&cloud, name, &ec2).await.instances, []);
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn firewall_is_safe_to_repeat() {
+pub(crate) async fn firewall_is_safe_to_repeat() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "fire");
     let vpc = look(&cloud, name, &ec2).await.vpc_id;
     let first = firewall(name, vpc, vec![rule(22, "ssh me"), rule(80, "port")]);
@@ -311,9 +295,7 @@ async fn firewall_is_safe_to_repeat() {
     assert_eq!(ports, [22, 443]);
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn foreign_things_are_flagged_and_left_alone() {
+pub(crate) async fn foreign_things_are_flagged_and_left_alone() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "foreign");
     let plain = plain().await;
     let seen = look(&cloud, name, &ec2).await;
@@ -351,9 +333,7 @@ async fn foreign_things_are_flagged_and_left_alone() {
     assert!(plain.describe_key_pairs().key_names("a3-foreign-web").send().await.is_ok());
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn keys_of_both_kinds_and_no_other() {
+pub(crate) async fn keys_of_both_kinds_and_no_other() {
     let (cloud, ec2) = (cloud().await, ec2());
     let folder = tempfile::tempdir().unwrap();
     for kind in ["ed25519", "rsa", "ecdsa"] {
@@ -378,9 +358,7 @@ async fn keys_of_both_kinds_and_no_other() {
     }
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn other_accounts_are_refused() {
+pub(crate) async fn other_accounts_are_refused() {
     let allowed = Ec2 { allowed_account_ids: vec!["123456789012".into()], ..ec2() };
     let cloud = Cloud::connect(&allowed).await.unwrap();
     assert_eq!((cloud.account.as_str(), cloud.region.as_str()), ("123456789012", "us-west-2"));
@@ -391,9 +369,7 @@ async fn other_accounts_are_refused() {
     assert!(error.help().unwrap().contains("210987654321"));
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn an_ami_that_does_not_exist_is_none() {
+pub(crate) async fn an_ami_that_does_not_exist_is_none() {
     let cloud = cloud().await;
     let missing = [
         Ami::Id("ami-0123456789abcdef0".into()),
@@ -405,9 +381,7 @@ async fn an_ami_that_does_not_exist_is_none() {
     }
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn the_newest_ami_by_name_is_taken() {
+pub(crate) async fn the_newest_ami_by_name_is_taken() {
     let cloud = cloud().await;
     let plain = plain().await;
     let base = look(&cloud, "newest", &ec2()).await.image.unwrap();
@@ -446,9 +420,7 @@ fn modify(id: &str) -> Modify {
     }
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn changes_in_place_and_by_stop_start() {
+pub(crate) async fn changes_in_place_and_by_stop_start() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "modify");
     let seen = look(&cloud, name, &ec2).await;
     let id = cloud.launch(name, &launch(&seen), None, &quiet).await.unwrap();
@@ -488,9 +460,7 @@ async fn changes_in_place_and_by_stop_start() {
     assert_eq!((only(&seen).instance_type.as_str(), only(&seen).state), ("t2.micro", InstanceState::Running));
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn protection_keeps_an_instance() {
+pub(crate) async fn protection_keeps_an_instance() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "protect");
     let wanted = Launch { protected: true, ttl: None, ..launch(&look(&cloud, name, &ec2).await) };
     let id = cloud.launch(name, &wanted, None, &quiet).await.unwrap();
@@ -517,9 +487,7 @@ fn serve_text(text: &'static str) -> String {
     url
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn the_own_address_is_asked_for() {
+pub(crate) async fn the_own_address_is_asked_for() {
     let cloud = cloud().await;
     let asking = |url: String| Ec2 { allow_ssh_from: None, address_url: Some(url), ..ec2() };
     let seen = look(&cloud, "address", &asking(serve_text("203.0.113.9\n"))).await;
@@ -534,9 +502,7 @@ async fn the_own_address_is_asked_for() {
     assert_eq!(look(&cloud, "address", &own_groups).await.caller_cidrs, [] as [String; 0]);
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn preflight_tells_what_ec2_would_refuse() {
+pub(crate) async fn preflight_tells_what_ec2_would_refuse() {
     let cloud = cloud().await;
     let subnet = Ec2 { subnet_id: Some("subnet-0123456789abcdef0".into()), ..ec2() };
     let seen = look(&cloud, "preflight", &subnet).await;
@@ -550,9 +516,7 @@ async fn preflight_tells_what_ec2_would_refuse() {
     assert_eq!(seen.instances, [], "a dry run launches nothing");
 }
 
-#[tokio::test]
-#[ignore = "run by its namesake"]
-async fn other_regions_are_searched() {
+pub(crate) async fn other_regions_are_searched() {
     let cloud = cloud().await;
     assert!(cloud.regions().await.unwrap().contains(&"eu-west-1".to_owned()));
     let there = cloud.in_region("eu-west-1");

@@ -1,16 +1,13 @@
 //! The EC2 adapter at the wire, against moto on a loopback port.
 //!
 //! The adapter takes its endpoint and credential from the environment, as the AWS CLI does, and a
-//! test cannot change its own environment. So each test here runs this file's test of the same name
-//! in [`wire`] as a child process, with the environment that it needs. The server ends with us: it
-//! reads our end of a pipe.
+//! test cannot change its own environment. So each test here runs itself once more in a child
+//! process that has the environment it needs. The server ends with us: it reads our end of a pipe.
 
 // A panic is how a test says no; clippy knows that only inside of `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "ec2/failures.rs"]
 mod failures;
-#[path = "ec2/wire.rs"]
 mod wire;
 
 use std::io::{BufRead as _, BufReader};
@@ -32,35 +29,45 @@ fn server() -> &'static str {
     url
 }
 
-/// Runs the ignored test `name` in a child with only these variables and the search path.
-fn run(name: &str, variables: &[(&str, &str)]) {
+/// Tells a child that it is one.
+const CHILD: &str = "A3_TEST_CHILD";
+
+type Variables = Vec<(&'static str, String)>;
+
+/// Does `work` in a child with only these variables, a home and the search path: in the parent this
+/// runs the test `name` again, in the child it is `work`.
+fn in_child(name: &str, variables: impl FnOnce() -> Variables, work: impl Future<Output = ()>) {
+    if std::env::var_os(CHILD).is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(work);
+    }
     let home = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--ignored", "--exact", name]).env_clear().env("HOME", home.path());
+    child.args(["--exact", name]).env_clear().env(CHILD, "1").env("HOME", home.path());
     child.env("PATH", std::env::var_os("PATH").unwrap()).env("AWS_EC2_METADATA_DISABLED", "true");
-    let output = child.envs(variables.iter().copied()).output().unwrap();
+    let output = child.envs(variables()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("1 passed"), "{name} did not run: {text}");
 }
 
-fn run_wire(name: &str) {
-    run(
-        &format!("wire::{name}"),
-        &[
-            ("AWS_ENDPOINT_URL", server()),
-            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_REGION", "us-west-2"),
-        ],
-    );
+/// A key pair as EC2's own examples have it.
+fn key() -> Variables {
+    vec![
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "very-secret".to_owned()),
+    ]
+}
+
+fn with_server() -> Variables {
+    let more = [("AWS_ENDPOINT_URL", server().to_owned()), ("AWS_REGION", "us-west-2".to_owned())];
+    key().into_iter().chain(more).collect()
 }
 
 macro_rules! at_the_wire {
     ($($name:ident),+ $(,)?) => {
         $(#[test]
         fn $name() {
-            run_wire(stringify!($name));
+            in_child(stringify!($name), with_server, wire::$name());
         })+
     };
 }
