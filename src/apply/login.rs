@@ -1,9 +1,15 @@
 //! The step `login`.
 
+use secrecy::ExposeSecret as _;
+
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
 use crate::plan::step::Image;
+use crate::ssh::command::Script;
+
+const STORE: &str =
+    "printf '%s' \"$PASSWORD\" | docker login --username \"$USERNAME\" --password-stdin \"$SERVER\"\n";
 
 /// What the step is about.
 #[derive(Clone, Copy)]
@@ -32,6 +38,12 @@ pub(crate) async fn login(work: &Work<'_>, site: &Site, wanted: Login<'_>) -> St
         let message = format!("there is no credential for {} to store", wanted.server);
         return Err(Failure::new(message, Some(help)));
     };
-    site.host.docker_login(credential).await?;
+    // The script travels through standard input and `printf` is built into the shell, so that the
+    // password is in no argument list.
+    let script = Script::new(STORE)
+        .set("SERVER", &credential.server)?
+        .set("USERNAME", &credential.username)?
+        .set("PASSWORD", credential.password.expose_secret())?;
+    site.host.write(&script).await?;
     Ok(Done::noted("stored in ~/.docker/config.json, as `persist_login` asks"))
 }

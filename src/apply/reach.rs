@@ -16,6 +16,7 @@ use crate::observed::{Cause, HostSeen, OwnedInstance, Seen};
 use crate::plan::step::{Cost, Step};
 use crate::record::{HostKeyTag, KeySource};
 use crate::ssh::SshError;
+use crate::ssh::command::Script;
 use crate::wait::{Found, Pace, WaitError, until};
 
 /// Until a fresh instance lets us in; Windows aside, EC2's slowest images take about two minutes.
@@ -110,7 +111,7 @@ async fn wait_for_ssh(
         if !approach.is_pinned()
             && let Some(tag) = console_key(cloud, &one.id).await
         {
-            approach.pin(&tag);
+            approach.pin(&tag)?;
             from_console = Some(tag);
         }
         if group.ssh.strict && !approach.is_pinned() {
@@ -124,7 +125,7 @@ async fn wait_for_ssh(
     });
     let host = host.await.map_err(|error| ssh_failure(&error, one, &group.name))?;
     if !tagged {
-        let tag = from_console.unwrap_or_else(|| HostKeyTag::from_contact(&host.host_key()));
+        let tag = from_console.unwrap_or_else(|| HostKeyTag::from_contact(host.session().map_or("", |session| session.host_key())));
         if tag.source == KeySource::FirstContact {
             work.notice(format!(
                 "{}: the console showed no host key in time, so the one shown at first contact was accepted",
@@ -163,9 +164,9 @@ fn ssh_failure(error: &WaitError<SshError>, one: &OwnedInstance, group: &str) ->
 async fn wait_for_cloud_init(host: &Host, slot: &Slot, sink: Sink<'_>) -> Result<(), Failure> {
     let pace = Pace { deadline: CLOUD_INIT, interval: Duration::from_secs(2) };
     let on = format!("cloud-init on {slot}");
-    let script = "if command -v cloud-init >/dev/null 2>&1; then cloud-init status 2>/dev/null || true; else echo 'status: done'; fi";
+    const SCRIPT: &str = "if command -v cloud-init >/dev/null 2>&1; then cloud-init status 2>/dev/null || true; else echo 'status: done'; fi";
     let waited = until(&on, pace, sink, async || {
-        let said = host.read(script).await?;
+        let said = host.read(&Script::new(SCRIPT)).await?;
         let status = said.lines().find_map(|line| line.strip_prefix("status: ")).unwrap_or("done").to_owned();
         // `error` and `degraded` are shown by cloud-init itself; the services may work all the same.
         let goes_on = matches!(status.as_str(), "running" | "not started" | "not run");

@@ -5,27 +5,25 @@ use std::time::Duration;
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
+use crate::host::Removal;
 use crate::id::Slot;
 use crate::plan::names;
-use crate::record::store;
 
 /// Removes data files that a3 had copied.
 ///
 /// - Assumes: the targets are in the record: nothing else is ever removed.
-/// - Guarantees: they are gone, there and from the record; folders stay.
+/// - Guarantees: they are gone, there and from the record, with the folders that became empty.
 /// - Repeat after a crash: anywhere; what is gone is gone.
 /// - Errors: no permission.
 pub(crate) async fn files(site: &Site, targets: &[String]) -> StepResult {
     let record = site.record();
-    let known = |target: &&String| record.files.contains_key(*target);
-    let (sudo, plain): (Vec<&String>, Vec<&String>) =
-        targets.iter().filter(known).partition(|target| record.files[*target].sudo);
-    for (targets, sudo) in [(plain, false), (sudo, true)] {
-        if !targets.is_empty() {
-            let targets: Vec<String> = targets.into_iter().cloned().collect();
-            site.host.remove_files(&targets, sudo).await?;
-        }
-    }
+    let known = targets.iter().filter_map(|target| {
+        let copied = record.files.get(target)?;
+        Some(Removal { target: target.clone(), sudo: copied.sudo })
+    });
+    let removals: Vec<Removal> = known.collect();
+    site.host.remove_files(&removals).await?;
+    site.host.remove_empty_folders(&removals).await?;
     site.note(|record| record.files.retain(|target, _| !targets.contains(target)));
     site.save().await?;
     Ok(Done::noted(format!("{} files", targets.len())))
@@ -58,8 +56,7 @@ pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
             site.engine.remove_image(&kept).await?;
         }
     }
-    site.release_lease().await?;
-    store::remove(&site.host, &site.folder).await?;
+    site.remove_folder().await?;
     work.sites.close(slot).ok_or_else(|| Failure::new(format!("{slot} was closed already"), None))?;
     Ok(Done::noted(site.folder.clone()))
 }

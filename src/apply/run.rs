@@ -42,7 +42,7 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
     // Not cut off by the first Ctrl-C: half a swap would be a gap.
     let probe = planned.check.as_ref().map(|check| probe(&site.host, check));
     let proof = Proof { probe: probe.as_ref().map(|(probe, deadline)| (probe.as_ref(), *deadline)) };
-    site.engine.swap(&Swap { new: &new, proof }, sink).await?;
+    site.engine.swap(&Swap { new: &new, proof, way_back: None }, sink).await?;
     keep(work, planned, &site, &image).await;
     let released = ReleasedService {
         image: image.clone(),
@@ -161,7 +161,7 @@ async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service
     let Some(group) = group.filter(|group| matches!(group.machine, Machine::Ec2(_))) else { return };
     let port = service.ports.iter().find(|port| port.target == check.port).and_then(|port| port.published);
     let (Some(port), Ok(site)) = (port, work.sites.get(&planned.slot)) else { return };
-    let Some(address) = site.host.address() else { return };
+    let address = site.host.name().to_owned();
     if let Err(error) = crate::host::http_check_from_here(&address, port, check).await {
         let message = format!(
             "`{}` works on the machine, but does not answer from here at {address}:{port} ({error}); does the \

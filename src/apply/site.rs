@@ -14,8 +14,9 @@ use crate::observe::now;
 use crate::observed::{Cause, HostSeen, Observed};
 use crate::plan::paths::resolve;
 use crate::plan::step::{Action, Image, Plan, Step, StepId};
-use crate::record::lease::HeldLease;
-use crate::record::{Record, Release, ReleaseStatus, ReleasedService, holder, store};
+use crate::record::lease::{self, Held, LeaseError};
+use crate::record::lock::holder;
+use crate::record::{Record, Release, ReleaseStatus, ReleasedService, store};
 
 /// A machine that is worked on.
 pub(crate) struct Site {
@@ -30,7 +31,8 @@ pub(crate) struct Site {
     pub(crate) folder: String,
     /// The key for the HMAC of secrets.
     pub(crate) key: SecretString,
-    lease: HeldLease,
+    /// `None` once it was given back.
+    lease: tokio::sync::Mutex<Option<Held>>,
     record: Mutex<Record>,
 }
 
@@ -42,7 +44,10 @@ impl Site {
 
     /// Somebody took the lease over: nothing more is written here.
     pub(crate) async fn verify_lease(&self) -> Result<(), Failure> {
-        self.lease.verify().await.map_err(|error| Failure { kind: FailureKind::Locked, ..Failure::from(error) })
+        match &*self.lease.lock().await {
+            Some(held) => held.verify().await.map_err(locked),
+            None => Err(Failure::new(format!("the lease on {} was given back already", self.slot), None)),
+        }
     }
 
     /// Changes what is written down there.
@@ -57,11 +62,25 @@ impl Site {
     /// Writes it down.
     pub(crate) async fn save(&self) -> Result<(), Failure> {
         let record = self.record();
-        Ok(store::write(&self.host, &self.folder, &record).await?)
+        match &*self.lease.lock().await {
+            Some(held) => store::write(held, &record).await.map_err(locked),
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn release_lease(&self) -> Result<(), Failure> {
-        Ok(self.lease.release().await?)
+        match self.lease.lock().await.take() {
+            Some(held) => Ok(held.release().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes a3's folder there, lease and all.
+    pub(crate) async fn remove_folder(&self) -> Result<(), Failure> {
+        match self.lease.lock().await.take() {
+            Some(held) => store::remove_folder(held).await.map_err(locked),
+            None => Ok(()),
+        }
     }
 }
 
@@ -112,11 +131,11 @@ impl Sites {
         if lock(&self.sites).contains_key(slot) {
             return Ok(());
         }
-        let ask = Ask { deployment: work.job.spec.name.clone(), targets: Vec::new() };
+        let ask = Ask::new(work.job.spec.name.clone(), Vec::new());
         let facts = host.facts(&ask).await?;
-        let key = store::prepare(host, &facts.folder).await?;
-        let lease = HeldLease::take(host, &facts.folder, &holder()).await;
-        let lease = lease.map_err(|error| Failure { kind: FailureKind::Locked, ..Failure::from(error) })?;
+        let folder = facts.folder.path;
+        let key = store::ensure_folder(host, &folder).await?;
+        let lease = lease::take(host, &folder, &holder()).await.map_err(locked)?;
         // Whoever applied between our look and our lease has changed what the plan rests on.
         let now_there = host.facts(&ask).await?.record;
         let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);
@@ -134,13 +153,12 @@ impl Sites {
             engine: host.engine(),
             base: facts.base,
             home: facts.home,
-            folder: facts.folder,
+            folder,
             key,
-            lease,
+            lease: tokio::sync::Mutex::new(Some(lease)),
             record: Mutex::new(now_there.unwrap_or_default()),
         };
         site.note(|record| {
-            record.version = crate::record::VERSION;
             begin_release(record, self.release, &work.job.plan.steps, slot);
         });
         if !work.job.plan.destroy {
@@ -240,8 +258,15 @@ fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) 
     }
     let services: BTreeMap<String, ReleasedService> =
         record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
-    let status = ReleaseStatus::Started;
-    record.releases.push(Release { number, status, by: holder(), at: now(), services });
+    record.start(Release { number, status: ReleaseStatus::Started, by: holder(), at: now(), services });
+}
+
+/// Only what says so about the lease ends everything; a machine that does not answer is its own
+/// step's failure.
+fn locked(error: LeaseError) -> Failure {
+    let lost = matches!(error, LeaseError::Held { .. } | LeaseError::Lost { .. });
+    let kind = if lost { FailureKind::Locked } else { FailureKind::Failed };
+    Failure { kind, ..Failure::from(error) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

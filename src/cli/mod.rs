@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
+use crate::explain::chain;
 use crate::load::{LoadError, Loaded, load};
 use crate::observe::secrets::Consent;
 use crate::report::Look;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::args::Scope;
 use super::exit::Exit;
@@ -15,7 +16,7 @@ use crate::observe::{Need, World, observe};
 use crate::observed::Observed;
 use crate::plan::step::{BlockedKind, Plan, Step};
 use crate::plan::{Destroy, Options, plan, plan_destroy};
-use crate::record::lock::DeploymentLock;
+use crate::record::lock::{FileLock, holder, state_folder};
 use crate::report::reporter::Talk;
 use crate::report::{Look, Reporter, plan_text};
 use crate::spec::Spec;
@@ -27,9 +28,14 @@ pub(crate) struct Looked {
     pub(crate) plan: Plan,
 }
 
+/// How long another a3 on this machine is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Nobody else on this machine plans and applies this deployment meanwhile.
-pub(crate) async fn lock(spec: &Spec) -> Result<DeploymentLock, Fault> {
-    DeploymentLock::take(&spec.name).await.map_err(|error| Fault::of(Exit::Locked, &error))
+pub(crate) async fn lock(spec: &Spec) -> Result<FileLock, Fault> {
+    let folder = state_folder().map_err(|error| Fault::of(Exit::Failed, &error))?;
+    let lock = FileLock::take(&folder, &spec.name, &holder(), PATIENCE, &|_| {}).await;
+    lock.map_err(|error| Fault::of(Exit::Locked, &error))
 }
 
 /// What is planned.

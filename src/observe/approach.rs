@@ -1,18 +1,15 @@
 //! How a machine is reached: address, user, key, and the host keys it may show.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
+use super::World;
 use crate::explain::Explain as _;
-use crate::host::{Host, LocalHost};
+use crate::host::Host;
 use crate::id::Slot;
 use crate::observed::{Cause, MachineImage, OwnedInstance};
 use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec, SshAddress};
-use crate::ssh::{HostKeys, Session, SshError, Target};
-
-/// One attempt to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::ssh::{HostKeys, Pin, Session, SshError, Target};
 
 /// Everything that a connection takes.
 #[derive(Clone, Debug)]
@@ -40,25 +37,27 @@ impl Approach {
             message: format!("the user of {} ({}) is not known from its AMI", one.slot, one.image_id),
             help: Some(format!("set instances.{}.ssh.user", group.name)),
         })?;
-        let host_keys = match one.host_key.as_deref().map(str::parse::<HostKeyTag>) {
-            Some(Ok(tag)) => HostKeys::Pinned(vec![tag.key]),
-            Some(Err(error)) => return Err(Cause { message: error.to_string(), help: None }),
-            None => HostKeys::FirstContact,
-        };
         let target = Target {
-            host,
             port: group.ssh.port,
-            user,
             identity_file: group.ssh.identity_file.clone(),
-            host_keys,
-            connect_timeout: CONNECT_TIMEOUT,
+            ..Target::new(host, user, HostKeys::FirstContact)
         };
-        Ok(Self { target, sudo: group.sudo })
+        let mut approach = Self { target, sudo: group.sudo };
+        match one.host_key.as_deref().map(str::parse::<HostKeyTag>) {
+            Some(Ok(tag)) => approach.pin(&tag).map_err(|error| error.cause())?,
+            Some(Err(error)) => return Err(Cause { message: error.to_string(), help: None }),
+            None => {}
+        }
+        Ok(approach)
     }
 
     /// Accepts only this key.
-    pub fn pin(&mut self, tag: &HostKeyTag) {
-        self.target.host_keys = HostKeys::Pinned(vec![tag.key.clone()]);
+    ///
+    /// # Errors
+    /// The tag's text is no key.
+    pub fn pin(&mut self, tag: &HostKeyTag) -> Result<(), SshError> {
+        self.target.host_keys = HostKeys::Pinned(vec![tag.key.parse::<Pin>()?]);
+        Ok(())
     }
 
     /// Whether a key is pinned.
@@ -69,7 +68,7 @@ impl Approach {
     /// One attempt.
     pub async fn connect(&self) -> Result<Host, SshError> {
         let session = Session::connect(&self.target).await?;
-        Ok(Host::over(session, self.sudo))
+        Ok(Host::ssh(session, self.sudo))
     }
 }
 
@@ -85,12 +84,11 @@ fn no_address(group: &Group, one: &OwnedInstance) -> Cause {
 }
 
 /// Connects to a machine that a3 did not launch: this one, or a `host:`.
-pub async fn known(spec: &Spec, group: &Group, slot: &Slot) -> Result<Host, Cause> {
+pub async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot) -> Result<Host, Cause> {
     let addresses = match &group.machine {
         Machine::Local => {
-            let base = spec.files.first().and_then(|file| file.parent()).map(PathBuf::from);
-            let local = LocalHost::new(base.unwrap_or_default()).map_err(|error| error.cause())?;
-            return Ok(Host::Local(local));
+            let engine = world.engine.clone()?;
+            return Ok(Host::local(engine, folder_of(spec), group.sudo));
         }
         Machine::Host(addresses) => addresses,
         Machine::Ec2(_) => &Vec::new(),
@@ -100,13 +98,16 @@ pub async fn known(spec: &Spec, group: &Group, slot: &Slot) -> Result<Host, Caus
     let user = address.user.clone().or_else(|| group.ssh.user.clone());
     let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "root".to_owned());
     let target = Target {
-        host: address.host.clone(),
         port: address.port.unwrap_or(group.ssh.port),
-        user,
         identity_file: group.ssh.identity_file.clone(),
-        host_keys: HostKeys::KnownHosts,
-        connect_timeout: CONNECT_TIMEOUT,
+        ..Target::new(address.host.clone(), user, HostKeys::KnownHosts)
     };
     let approach = Approach { target, sudo: group.sudo };
     approach.connect().await.map_err(|error| error.cause())
+}
+
+/// The folder of the first spec file, absolute.
+fn folder_of(spec: &Spec) -> PathBuf {
+    let folder = spec.files.first().and_then(|file| file.parent()).unwrap_or(Path::new(""));
+    std::path::absolute(folder.join("x")).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default()
 }

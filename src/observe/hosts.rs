@@ -10,7 +10,7 @@ use super::approach::{self, Approach};
 use super::{World, now};
 use crate::docker::EngineError;
 use crate::explain::Explain as _;
-use crate::host::{Ask, Facts, Host};
+use crate::host::{Ask, AskedFile, Facts, Host};
 use crate::id::Slot;
 use crate::observed::{
     Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance, Seen,
@@ -39,7 +39,7 @@ pub(crate) async fn observe(
                 Some(Seen::Unreachable(cause)) => HostSeen::Unreachable(cause.clone()),
                 Some(Seen::Absent) | None => HostSeen::NotYet(NotYet::NotLaunched),
             },
-            Machine::Host(_) | Machine::Local => match approach::known(spec, group, &slot).await {
+            Machine::Host(_) | Machine::Local => match approach::known(spec, world, group, &slot).await {
                 Ok(host) => {
                     world.keep_host(&slot, host.clone());
                     observe_one(spec, &host, &slot, files).await
@@ -106,11 +106,7 @@ fn engine_is_missing(seen: &HostSeen) -> bool {
 
 /// Asks a connected machine everything at once: one remote command beside the engine's calls.
 pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -> HostSeen {
-    let of_group = spec.services_on(&slot.group).filter_map(|service| files.get(&service.name));
-    let ask = Ask {
-        deployment: spec.name.clone(),
-        targets: of_group.flatten().map(|file| file.target.clone()).collect(),
-    };
+    let ask = Ask::new(spec.name.clone(), asked_files(spec, slot, files));
     let engine = host.engine();
     let (facts, version, containers, digests) =
         join!(host.facts(&ask), engine.version(), engine.containers(), engine.repo_digests());
@@ -123,6 +119,17 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
         Err(error) => Err(error.cause()),
     };
     HostSeen::Ready(Box::new(merge(facts, engine)))
+}
+
+fn asked_files(spec: &Spec, slot: &Slot, files: &Files) -> Vec<AskedFile> {
+    let mut asked = Vec::new();
+    for service in spec.services_on(&slot.group) {
+        for file in files.get(&service.name).into_iter().flatten() {
+            let sudo = service.files.get(file.entry).is_some_and(|entry| entry.sudo);
+            asked.push(AskedFile { path: file.target.clone(), sudo });
+        }
+    }
+    asked
 }
 
 struct EngineSays {
@@ -150,7 +157,7 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         arch: facts.arch,
         base: facts.base,
         home: facts.home,
-        folder: facts.folder,
+        folder: facts.folder.path,
         sudo: facts.sudo,
         disk_free: facts.disk_free,
         now: facts.now,
