@@ -164,6 +164,26 @@ pub enum HostError {
     },
 }
 
+impl HostError {
+    /// The error of this kind that another one rests on: an engine that is reached through a machine
+    /// hides it in its own.
+    pub fn behind<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let mut link = Some(error);
+        while let Some(error) = link {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            // What an io::Error carries is not its source.
+            let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if let Some(found) = carried.and_then(|carried| carried.downcast_ref::<Self>()) {
+                return Some(found);
+            }
+            link = error.source();
+        }
+        None
+    }
+}
+
 impl Explain for HostError {
     fn help(&self) -> Option<String> {
         let help = match self {

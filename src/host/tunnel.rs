@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::error::HostError;
 use crate::docker::Engine;
 use crate::docker::transport::{ByteStream, Dial};
-use crate::ssh::command::{CommandError, READ, Script};
+use crate::ssh::command::{READ, Script};
 use crate::ssh::{Session, SshError};
 
 /// Docker's default, on every Linux distribution.
@@ -74,17 +74,17 @@ impl EngineTunnel {
 
     async fn find(&self) -> Result<Way, HostError> {
         let sudo = if self.sudo { "yes" } else { "no" };
-        let script = Script::new(include_str!("scripts/docker_way.sh")).set("SUDO", sudo);
-        let script = script.map_err(|error: CommandError| HostError::from(error))?;
+        let script = Script::new(include_str!("scripts/docker_way.sh")).set("SUDO", sudo)?;
         let output = self.session.exec(READ, script.text().as_bytes()).await?;
         let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         match answer.as_str() {
             "plain" => Ok(Way::Command("docker system dial-stdio")),
             "sudo" => Ok(Way::Command("sudo -n docker system dial-stdio")),
-            other => Err(HostError::NoEngine {
-                host: self.session.host().to_owned(),
-                said: other.strip_prefix("no ").unwrap_or("it gave no reason").to_owned(),
-            }),
+            other => {
+                let errors = super::last_lines(&output.stderr);
+                let said = other.strip_prefix("no ").map_or(errors, str::to_owned);
+                Err(HostError::NoEngine { host: self.session.host().to_owned(), said })
+            }
         }
     }
 }

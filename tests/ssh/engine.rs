@@ -4,7 +4,7 @@ use std::path::Path;
 
 use a3::docker::{Dial as _, Engine};
 use a3::explain::Explain as _;
-use a3::host::CheckError;
+use a3::host::{CheckError, HostError};
 use a3::spec::Check;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -43,14 +43,22 @@ async fn without_forwarding_the_docker_command_carries_it() {
 
 #[tokio::test]
 async fn a_machine_without_docker_says_so() {
-    // Its environment has no docker command.
-    let sshd = Sshd::with("AllowStreamLocalForwarding no\nSetEnv PATH=/bin-without-docker", &["ed25519"]);
-    let bin = sshd.path("bin");
-    std::fs::create_dir(&bin).unwrap();
-    let engine = remote(&sshd).await.engine();
-    let error = engine.version().await.unwrap_err();
+    // Its environment has what scripts need, and no docker command.
+    let sshd = Sshd::with("AllowStreamLocalForwarding no\nSetEnv PATH={dir}/bin", &["ed25519"]);
+    std::fs::create_dir(sshd.path("bin")).unwrap();
+    for name in ["sh", "tail", "sed"] {
+        std::os::unix::fs::symlink(format!("/bin/{name}"), sshd.path("bin").join(name)).unwrap();
+    }
+    let error = remote(&sshd).await.engine().version().await.unwrap_err();
     assert!(error.is_unreachable(), "{error:?}");
-    println!("{:?}", error.cause());
+    let why = HostError::behind(&error).unwrap();
+    assert!(why.to_string().starts_with("docker does not work on 127.0.61.22: "), "{why}");
+    assert_eq!(why.help().unwrap(), "install Docker there (Debian: apt-get install docker.io)");
+
+    // Not even a shell.
+    let sshd = Sshd::with("AllowStreamLocalForwarding no\nSetEnv PATH={dir}/bin", &["ed25519"]);
+    let error = remote(&sshd).await.engine().version().await.unwrap_err();
+    assert!(error.cause().message.contains("not found"), "{:?}", error.cause());
 }
 
 fn check(status: u16) -> Check {
