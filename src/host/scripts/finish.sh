@@ -11,7 +11,12 @@ while [ $# -gt 0 ]; do
   as=
   if [ "$kind" = s ]; then
     as=$root
-    $as install -m "$mode" "$STAGE/$number" "$new" || { echo "failed $number"; status=1; number=$((number + 1)); continue; }
+    if ! { $as rm -f "$new" && $as cp "$STAGE/$number" "$new" && $as chmod "$mode" "$new"; }; then
+      $as rm -f "$new"
+      echo "failed $number"
+      status=1 number=$((number + 1))
+      continue
+    fi
   fi
   # Where the target has become a folder, mv would put the file into it.
   if $as test -d "$target" || ! $as mv -f "$new" "$target"; then
