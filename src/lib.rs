@@ -5,6 +5,7 @@ pub mod docker;
 pub mod ec2;
 pub mod event;
 pub mod explain;
+pub mod host;
 pub mod id;
 pub mod observe;
 pub mod observed;

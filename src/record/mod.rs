@@ -1,6 +1,11 @@
 //! What a3 writes down on a machine: releases, copied files, settings that can change in place,
 //! and the lease. Everything else reaches these through this module.
 
+pub mod hint;
+pub mod lease;
+pub mod lock;
+pub mod store;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

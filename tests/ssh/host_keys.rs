@@ -25,7 +25,7 @@ async fn first_contact_reports_what_it_saw() {
 
 #[tokio::test]
 async fn any_pinned_type_is_asked_for() {
-    let sshd = Sshd::start();
+    let sshd = Sshd::with("", &["ed25519", "ecdsa", "rsa"]);
     for kind in ["ed25519", "ecdsa", "rsa"] {
         let pin: Pin = sshd.host_key(kind).parse().unwrap();
         let session = Session::connect(&sshd.target(HostKeys::Pinned(vec![pin]))).await.unwrap();
@@ -52,7 +52,7 @@ async fn another_key_is_refused_with_both_fingerprints() {
 
 #[tokio::test]
 async fn known_hosts_decides_for_other_machines() {
-    let sshd = Sshd::start();
+    let sshd = Sshd::with("", &["ed25519", "ecdsa", "rsa"]);
     let file = sshd.path("known_hosts");
     let name = format!("[127.0.61.22]:{}", sshd.port);
     let target = sshd.target(HostKeys::KnownHosts);

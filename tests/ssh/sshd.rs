@@ -20,12 +20,13 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// Starts one that shows an ed25519, an ECDSA and an RSA key and lets `user` in by the key `login`.
+    /// Starts one that lets root in by the key `login`.
     pub(crate) fn start() -> Self {
-        Self::with("", &["ed25519", "ecdsa", "rsa"])
+        Self::with("", &["ed25519"])
     }
 
-    /// With further lines of configuration and host keys of these types.
+    /// With further lines of configuration, in which `{dir}` is its folder, and host keys of these
+    /// types.
     pub(crate) fn with(config: &str, host_keys: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("a3-ssh-").tempdir().unwrap();
         let path = |name: &str| dir.path().join(name).display().to_string();
@@ -35,9 +36,11 @@ impl Sshd {
              UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
              Subsystem sftp internal-sftp\nMaxStartups 100\n{config}\n",
             path("authorized_keys")
-        );
+        )
+        .replace("{dir}", &dir.path().display().to_string());
         for kind in host_keys {
-            keygen(&dir.path().join(format!("host_{kind}")), kind, &[]);
+            let bits: &[&str] = if *kind == "rsa" { &["-b", "2048"] } else { &[] };
+            keygen(&dir.path().join(format!("host_{kind}")), kind, bits);
             text.push_str(&format!("HostKey {}\n", path(&format!("host_{kind}"))));
         }
         keygen(&dir.path().join("login"), "ed25519", &[]);

@@ -1,0 +1,54 @@
+# Everything a plan wants to know about a machine, one answer a line.
+# NAME, BASE, SUDO, DOCKER_ROOT, FOLDER, FILES are set; the parameters are paths: u for a file that the user
+# reads, s for one that is read with sudo, then the path.
+LC_ALL=C; export LC_ALL
+BASE=${BASE:-$HOME}
+uid=$(id -u)
+root=
+if [ "$uid" = 0 ]; then
+  sudo=yes
+elif [ "$SUDO" = yes ] && sudo -n true 2>/dev/null; then
+  sudo=yes root='sudo -n'
+else
+  sudo=no
+fi
+echo "arch $(uname -m)"
+echo "home $HOME"
+echo "base $BASE"
+echo "sudo $sudo"
+echo "now $(date +%s)"
+
+state=absent
+for folder in "/var/lib/a3/$NAME" "$HOME/.a3/$NAME"; do
+  [ -d "$folder" ] && { state=usable; break; }
+done
+as=
+if [ "$state" = absent ]; then
+  [ "$sudo" = yes ] && folder=/var/lib/a3/$NAME
+elif [ ! -r "$folder" ] || [ ! -w "$folder" ] || [ ! -x "$folder" ]; then
+  if [ "$sudo" = yes ]; then as=$root; else state=refused; fi
+fi
+echo "folder $state $folder"
+[ "$state" = usable ] && printf '%s\n' "$FOLDER" | $as sh -s "$folder"
+
+[ -d "$DOCKER_ROOT" ] || DOCKER_ROOT=/
+df -Pk "$DOCKER_ROOT" 2>/dev/null | { read -r _; read -r _ _ _ free _ && echo "free $free"; }
+
+paths() {
+  kind=$1
+  shift
+  for path do
+    case $path in "$kind"*) path=${path#?} ;; *) continue ;; esac
+    case $path in
+      '~') path=$HOME ;;
+      '~/'*) path=$HOME/${path#??} ;;
+      /*) ;;
+      *) path=$BASE/$path ;;
+    esac
+    printf '%s\0' "$path"
+  done
+}
+[ $# = 0 ] && exit 0
+paths u "$@" | xargs -0 -n 500 sh -c "$FILES" a3-files
+paths s "$@" | xargs -0 -n 500 $root sh -c "$FILES" a3-files
+exit 0
