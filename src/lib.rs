@@ -6,6 +6,7 @@ pub mod ec2;
 pub mod event;
 pub mod explain;
 pub mod id;
+pub mod load;
 pub mod observed;
 pub mod plan;
 pub mod record;
