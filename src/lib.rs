@@ -8,6 +8,7 @@ pub mod explain;
 pub mod host;
 pub mod id;
 pub mod observe;
+pub mod load;
 pub mod observed;
 pub mod plan;
 pub mod record;
