@@ -38,7 +38,7 @@ pub(crate) fn plan(
     draft: &mut Draft,
 ) -> Option<StepId> {
     let Some(facts) = cx.host.facts else {
-        return Some(cx.run(vec![cx.host.unseen()], Vec::new(), logins, runs, draft));
+        return Some(cx.run((vec![cx.host.unseen()], Vec::new()), logins, runs, draft));
     };
     if cx.clashes(facts, draft) {
         return None;
@@ -47,14 +47,14 @@ pub(crate) fn plan(
     let interrupted = cx.own(facts, &names::old_container(&cx.service.container_name)).is_some();
     let Some(current) = current else {
         let reason = if interrupted { Reason::SwapInterrupted } else { cx.absent_reason(facts) };
-        return Some(cx.run(vec![reason], Vec::new(), logins, runs, draft));
+        return Some(cx.run((vec![reason], Vec::new()), logins, runs, draft));
     };
     let (mut reasons, fields) = cx.recreate_reasons(facts, current);
     if interrupted {
         reasons.push(Reason::SwapInterrupted);
     }
     if !reasons.is_empty() {
-        return Some(cx.run(reasons, fields, logins, runs, draft));
+        return Some(cx.run((reasons, fields), logins, runs, draft));
     }
     let updated = cx.update_in_place(facts, current, draft);
     let running = cx.keep_running(current, runs, draft);
@@ -336,8 +336,7 @@ impl ServiceContext<'_> {
 
     fn run(
         &self,
-        mut reasons: Vec<Reason>,
-        mut fields: Vec<FieldChange>,
+        (mut reasons, mut fields): (Vec<Reason>, Vec<FieldChange>),
         logins: &mut BTreeMap<String, Option<StepId>>,
         runs: &Runs,
         draft: &mut Draft,

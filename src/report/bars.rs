@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use console::truncate_str;
 use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -184,14 +183,14 @@ impl State {
             if age < QUIET {
                 continue;
             }
-            let bar = row.bar.get_or_insert_with(|| {
-                let bar = self.multi.add(ProgressBar::no_length());
-                bar.set_style(step_style());
-                bar
-            });
             let counted = counted(&row.parts);
             let note = console::strip_ansi_codes(&row.note).replace(['\r', '\t'], " ");
-            bar.set_message(format!("{} {} {counted}{note}", row.title, words::duration(age)));
+            let message = format!("{} {} {counted}{note}", row.title, words::duration(age));
+            let bar = row.bar.get_or_insert_with(|| {
+                let bar = ProgressBar::no_length().with_style(step_style()).with_message(message.clone());
+                self.multi.add(bar)
+            });
+            bar.set_message(message);
             bar.tick();
             let after = bar.clone();
             show_parts(&self.multi, &after, &mut row.parts);
@@ -210,16 +209,18 @@ fn counted(parts: &IndexMap<String, Part>) -> String {
 fn show_parts(multi: &MultiProgress, after: &ProgressBar, parts: &mut IndexMap<String, Part>) {
     let mut last = after.clone();
     for part in parts.values_mut().filter(|part| !part.ended).take(PARTS) {
-        let bar = part.bar.get_or_insert_with(|| multi.insert_after(&last, ProgressBar::no_length()));
-        match part.total.filter(|total| *total > 0) {
-            Some(total) => {
-                bar.set_style(part_style());
-                bar.set_length(total);
-                bar.set_position(part.done);
-            }
-            None => bar.set_style(plain_style()),
+        let total = part.total.filter(|total| *total > 0);
+        let style = if total.is_some() { part_style() } else { plain_style() };
+        let bar = part.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::no_length().with_style(style.clone()).with_message(part.text.clone());
+            multi.insert_after(&last, bar)
+        });
+        if let Some(total) = total {
+            bar.set_length(total);
+            bar.set_position(part.done);
         }
-        bar.set_message(truncate_str(&part.text, 48, "…").into_owned());
+        bar.set_style(style);
+        bar.set_message(part.text.clone());
         bar.tick();
         last = bar.clone();
     }
@@ -235,7 +236,7 @@ fn step_style() -> ProgressStyle {
 }
 
 fn part_style() -> ProgressStyle {
-    style("    {msg:48} [{bar:20}] {decimal_bytes}/{decimal_total_bytes}").progress_chars("=> ")
+    style("    {wide_msg} [{bar:20}] {decimal_bytes}/{decimal_total_bytes}").progress_chars("=> ")
 }
 
 fn plain_style() -> ProgressStyle {
@@ -303,7 +304,7 @@ mod tests {
         for template in ["{spinner} {wide_msg}", "    {wide_msg}"] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
-        let part = "    {msg:48} [{bar:20}] {decimal_bytes}/{decimal_total_bytes}";
+        let part = "    {wide_msg} [{bar:20}] {decimal_bytes}/{decimal_total_bytes}";
         assert!(ProgressStyle::with_template(part).is_ok());
     }
 

@@ -73,7 +73,7 @@ impl Lines {
             EventKind::StepStarted { id, title, .. } => self.started(*id, title, event.elapsed),
             EventKind::StepActivity { id, activity } => self.activity(*id, activity, event.elapsed),
             EventKind::StepFinished { id, title, outcome, took, .. } => {
-                let line = self.finished(*id, title, outcome, event.elapsed, *took);
+                let line = self.finished(*id, title, (outcome, *took), event.elapsed);
                 self.steps.remove(id);
                 line
             }
@@ -135,9 +135,8 @@ impl Lines {
         &mut self,
         id: StepId,
         title: &str,
-        outcome: &Outcome,
+        (outcome, took): (&Outcome, Duration),
         elapsed: Duration,
-        took: Duration,
     ) -> String {
         let took = words::duration(took);
         let line = |tone: Tone, word: &str, rest: &str| {

@@ -2,6 +2,8 @@
 //! machine reads of a plan is looked at here once. Each plan that can be applied is applied to the
 //! world on plain data, and the second plan must be empty.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

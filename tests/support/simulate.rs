@@ -159,6 +159,7 @@ impl World<'_> {
             instance_type: launch.instance_type.clone(),
             arch: cloud.image.as_ref().unwrap().arch,
             image_id: launch.image_id.clone(),
+            user: Some("ec2-user".into()),
             key_name: launch.key_name.clone(),
             subnet_id: launch.subnet_id.clone().or(Some("subnet-0".into())),
             vpc_id: cloud.vpc_id.clone(),
