@@ -120,11 +120,9 @@ impl ServiceContext<'_> {
     }
 
     fn own<'a>(&self, facts: &'a HostFacts, name: &str) -> Option<&'a ContainerSeen> {
-        facts
-            .containers
-            .iter()
-            .filter(|seen| seen.name == name)
-            .find(|seen| owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str()))
+        facts.containers.iter().filter(|seen| seen.name == name).find(|seen| {
+            owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str())
+        })
     }
 
     /// Foreign containers in the way: of the name, or of a port.

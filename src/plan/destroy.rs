@@ -155,8 +155,11 @@ fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept
         return draft.unreachable(cx.slot.to_string(), cause);
     }
     let mut before = Vec::new();
-    let own: Vec<_> =
-        facts.containers.iter().filter(|seen| container::owned_service(cx.spec, cx.slot, seen).is_some()).collect();
+    let own: Vec<_> = facts
+        .containers
+        .iter()
+        .filter(|seen| container::owned_service(cx.spec, cx.slot, seen).is_some())
+        .collect();
     for seen in &own {
         before.push(container::remove(cx, seen, Reason::Destroy, draft));
     }

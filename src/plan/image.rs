@@ -1,11 +1,11 @@
 //! The image ladder: found in the registry → needs tag → needs push → needs build. It yields only
 //! the missing steps, and none when the registry has the image.
 
-use super::{ImageGoal, Options};
 use super::draft::{Draft, NewStep};
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Build, Change, Image, Push, StepId, Tag, TagFrom};
+use super::{ImageGoal, Options};
 use crate::id::Digest;
 use crate::observed::{HostSeen, ImageSeen, LocalImage, Observed, RemoteSeen, Seen};
 use crate::record::ReleaseStatus;

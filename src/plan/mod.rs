@@ -127,7 +127,8 @@ pub fn plan_only_images(spec: &Spec, observed: &Observed, options: &Options) -> 
     }
     let built = |service: &&Service| service.build.is_some();
     let mut images = spec.clone();
-    images.services = spec.services.values().filter(built).map(|one| (one.name.clone(), one.clone())).collect();
+    images.services =
+        spec.services.values().filter(built).map(|one| (one.name.clone(), one.clone())).collect();
     plan_images(&images, observed, options, &mut draft);
     finish(spec, observed, draft)
 }
