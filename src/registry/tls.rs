@@ -122,3 +122,18 @@ fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stati
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_the_crt_files_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [("ca.crt", "a"), ("client.cert", "b"), ("client.key", "c")] {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        assert_eq!(extra_roots(folder.path()).unwrap(), [b"a"]);
+        assert!(extra_roots(&folder.path().join("none")).unwrap().is_empty());
+    }
+}
