@@ -107,7 +107,7 @@ impl Engine {
         // The first HEALTHCHECK runs only after its interval; a shorter deadline could never be met.
         let deadline = first.health_deadline.map_or(asked, |decided| asked.max(decided + INTERVAL));
         let pace = Pace { deadline, interval: INTERVAL };
-        let ask = async || {
+        let ask = || async {
             let detail = self.look(name).await?;
             match judge(&detail) {
                 Verdict::Works => {}
