@@ -231,7 +231,7 @@ impl Engine {
             // 0 would mean "leave it", and less is refused.
             None if memory > 0 => {
                 body.insert("Memory".into(), json!(MORE_THAN_ANY_MACHINE));
-                body.insert("MemorySwap".into(), json!(-1));
+                body.insert("MemorySwap".into(), json!(MORE_THAN_ANY_MACHINE));
             }
             None => {}
         }

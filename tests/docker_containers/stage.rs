@@ -23,7 +23,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A static busybox and nothing else.
 pub(crate) const IMAGE: &str = "a3test-containers-busybox:1";
 
-pub(crate) const SOCKET: &str = "/var/run/docker.sock";
+/// The engine that the `docker` command talks to.
+fn socket() -> UnixSocket {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    UnixSocket(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").into())
+}
 
 /// Runs `docker`, and says what failed.
 pub(crate) fn docker(arguments: &[&str]) -> String {
@@ -77,11 +81,7 @@ impl Stage {
     pub(crate) fn new(test: &str) -> Self {
         make_image();
         let deployment = format!("a3test-containers-{test}-{}", std::process::id());
-        let stage = Self {
-            deployment,
-            engine: Engine::over(Arc::new(UnixSocket(SOCKET.into()))),
-            lines: Mutex::default(),
-        };
+        let stage = Self { deployment, engine: Engine::over(Arc::new(socket())), lines: Mutex::default() };
         stage.sweep();
         stage
     }
@@ -236,7 +236,7 @@ impl Dial for Cut {
         Box::pin(async {
             let take = |left: usize| left.checked_sub(1);
             let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
-            let whole = UnixSocket(SOCKET.into());
+            let whole = socket();
             match (left, self.when) {
                 (Err(_), _) | (Ok(1), When::Before) => Err(io::ErrorKind::ConnectionRefused.into()),
                 (Ok(1), When::After) => Ok(Box::new(Deaf(whole.dial().await?)) as ByteStream),
