@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use super::container::ContainerDetail;
 use super::engine::{Engine, EngineError};
 use crate::event::Sink;
+use crate::explain::Explain;
 use crate::observed::{ContainerState, Health};
 use crate::wait::{self, Found, Pace, WaitError};
 
@@ -60,6 +61,18 @@ pub enum Unproven {
     /// The engine could not be asked.
     #[error("it cannot be looked at")]
     Engine(#[from] EngineError),
+}
+
+impl Explain for Unproven {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Late(_) => {
+                Some("its last lines are above; if it only needs longer, raise `check.timeout`".into())
+            }
+            Self::Engine(error) => error.help(),
+            Self::Ended { .. } | Self::Gone | Self::Restarting => Some("its last lines are above".into()),
+        }
+    }
 }
 
 /// What one look says.

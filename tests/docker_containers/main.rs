@@ -11,7 +11,7 @@ mod upkeep;
 use std::time::Duration;
 
 use a3::docker::{Back, ContainerDetail, Proof, Swap, SwapError, Swapped};
-use a3::explain::chain;
+use a3::explain::{Explain as _, chain};
 use a3::spec::{Healthcheck, Volume, VolumeSource};
 use futures_util::future::BoxFuture;
 
@@ -91,6 +91,7 @@ async fn one_whose_port_is_taken_leaves_the_old_one_running() {
     let second = stage.with(2, |settings| settings.ports = vec![port(7002)]);
     let error = swap(&stage, &second).await.unwrap_err();
     assert!(chain(&error).contains("port is already allocated"), "{}", chain(&error));
+    assert!(error.help().unwrap().contains("docker ps"));
     docker(&["rm", "-f", &holder]);
     assert_eq!(stage.state().await, stage.running(1));
     let old = stage.engine.container(&stage.name()).await.unwrap().unwrap();

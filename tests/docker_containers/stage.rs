@@ -47,6 +47,10 @@ pub(crate) fn try_docker(arguments: &[&str]) {
 fn make_image() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        // Kept for the next run: importing it again would leave the earlier one without a name.
+        if !docker(&["images", "-q", IMAGE]).is_empty() {
+            return;
+        }
         let folder = tempfile::tempdir().unwrap();
         let bin = folder.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
