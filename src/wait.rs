@@ -66,9 +66,12 @@ impl<E: std::error::Error + 'static> std::error::Error for WaitError<E> {
 
 /// Asks `ask` until it is ready, ends with an error, or the deadline passes. A try that hangs is cut
 /// off at the deadline. Reports [`Activity::Waiting`] after every try that was not ready.
-pub async fn until<T, E, F>(on: &str, pace: Pace, sink: Sink<'_>, mut ask: F) -> Result<T, WaitError<E>>
+///
+/// Not `AsyncFnMut`: a future that awaits one is not `Send`, whatever it captures (rust-lang/rust#110338).
+pub async fn until<T, E, F, Fut>(on: &str, pace: Pace, sink: Sink<'_>, mut ask: F) -> Result<T, WaitError<E>>
 where
-    F: AsyncFnMut() -> Result<Found<T>, E>,
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<Found<T>, E>>,
 {
     let began = Instant::now();
     let end = began + pace.deadline;
@@ -90,6 +93,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::convert::Infallible;
 
     use super::*;
@@ -98,9 +102,10 @@ mod tests {
 
     #[tokio::test]
     async fn ready_ends_it() {
-        let mut tries = 0;
+        let tries = Cell::new(0);
         let got = until("x", QUICK, &|_| {}, async || {
-            tries += 1;
+            tries.set(tries.get() + 1);
+            let tries = tries.get();
             Ok::<_, Infallible>(if tries == 3 { Found::Ready(tries) } else { Found::NotYet(String::new()) })
         });
         assert_eq!(got.await.unwrap(), 3);

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use super::container::ContainerDetail;
 use super::engine::{Engine, EngineError};
 use crate::event::Sink;
+use crate::explain::Explain;
 use crate::observed::{ContainerState, Health};
 use crate::wait::{self, Found, Pace, WaitError};
 
@@ -62,6 +63,18 @@ pub enum Unproven {
     Engine(#[from] EngineError),
 }
 
+impl Explain for Unproven {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Late(_) => {
+                Some("its last lines are above; if it only needs longer, raise `check.timeout`".into())
+            }
+            Self::Engine(error) => error.help(),
+            Self::Ended { .. } | Self::Gone | Self::Restarting => Some("its last lines are above".into()),
+        }
+    }
+}
+
 /// What one look says.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
@@ -107,7 +120,7 @@ impl Engine {
         // The first HEALTHCHECK runs only after its interval; a shorter deadline could never be met.
         let deadline = first.health_deadline.map_or(asked, |decided| asked.max(decided + INTERVAL));
         let pace = Pace { deadline, interval: INTERVAL };
-        let ask = async || {
+        let ask = || async {
             let detail = self.look(name).await?;
             match judge(&detail) {
                 Verdict::Works => {}

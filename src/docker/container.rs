@@ -18,6 +18,9 @@ use crate::wait::{self, Found, Pace, WaitError};
 /// How many containers are asked for at once; ssh multiplexes them on one connection.
 const AT_ONCE: usize = 16;
 
+/// Bytes: how an engine that cannot take a memory limit away is told that there is none.
+const MORE_THAN_ANY_MACHINE: i64 = 1 << 50;
+
 /// A container, with more than a plan needs of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContainerDetail {
@@ -35,7 +38,7 @@ pub struct ContainerDetail {
     pub auto_remove: bool,
     /// The engine's name of its restart policy: `no`, `always`, `unless-stopped`, `on-failure`.
     pub restart: String,
-    /// Bytes; not above 0 is no limit.
+    /// Bytes; 0 is no limit.
     pub memory: i64,
     /// Billionths of a processor; 0 is no limit.
     pub nano_cpus: i64,
@@ -185,9 +188,11 @@ impl Engine {
     async fn gone(&self, id: &str) -> Result<(), EngineError> {
         let pace = Pace { deadline: Duration::from_secs(30), interval: Duration::from_millis(50) };
         let on = format!("the removal of {id}");
-        let ask = async || match self.container(id).await? {
-            None => Ok(Found::Ready(())),
-            Some(_) => Ok(Found::NotYet("still there".into())),
+        let ask = || async {
+            Ok(match self.container(id).await? {
+                None => Found::Ready(()),
+                Some(_) => Found::NotYet("still there".into()),
+            })
         };
         wait::until(&on, pace, &|_| {}, ask).await.map_err(|error| match error {
             WaitError::Ended(error) => error,
@@ -223,10 +228,10 @@ impl Engine {
                 body.insert("Memory".into(), json!(limit));
                 body.insert("MemorySwap".into(), json!(limit.saturating_mul(2)));
             }
-            // 0 would mean "leave it".
+            // 0 would mean "leave it", and less is refused.
             None if memory > 0 => {
-                body.insert("Memory".into(), json!(-1));
-                body.insert("MemorySwap".into(), json!(-1));
+                body.insert("Memory".into(), json!(MORE_THAN_ANY_MACHINE));
+                body.insert("MemorySwap".into(), json!(MORE_THAN_ANY_MACHINE));
             }
             None => {}
         }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::engine::{Engine, EngineError};
+use crate::explain::Explain;
 use crate::id::Platform;
 use crate::plan::names::{self, label};
 use crate::plan::paths::resolve;
@@ -37,6 +38,12 @@ pub struct NewContainer {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("no value for the environment variable {0}")]
 pub struct NoValue(pub String);
+
+impl Explain for NoValue {
+    fn help(&self) -> Option<String> {
+        Some(format!("see where `environment.{}` takes its value from", self.0))
+    }
+}
 
 /// The settings with every bind path made absolute: relative to `base`, `~` is `home`.
 pub fn absolute_binds(settings: &Settings, base: &str, home: &str) -> Settings {

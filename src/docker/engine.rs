@@ -148,9 +148,17 @@ impl Explain for EngineError {
             Self::Foreign { what, name } => {
                 Some(format!("choose another name, or remove it yourself: docker {what} rm {name}"))
             }
+            Self::Refused { message, .. } if is_port_taken(message) => {
+                Some("see who has the port: docker ps; sudo ss -lntup".into())
+            }
             Self::Broken { .. } | Self::Refused { .. } | Self::Answer { .. } => None,
         }
     }
+}
+
+/// From Docker's proxy, and from the kernel through it.
+fn is_port_taken(message: &str) -> bool {
+    message.contains("port is already allocated") || message.contains("address already in use")
 }
 
 impl Engine {

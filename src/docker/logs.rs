@@ -152,7 +152,7 @@ impl Engine {
                 }
             }
         };
-        stream::try_unfold(state, move |state| next(state)).boxed()
+        stream::try_unfold(state, next).boxed()
     }
 }
 

@@ -96,7 +96,7 @@ mod tests {
         [roles.old, roles.new, roles.discard].map(|found| found.map(|found| found.seen.id))
     }
 
-    fn ids<'a>(ids: [Option<&'a str>; 3]) -> [Option<String>; 3] {
+    fn ids(ids: [Option<&str>; 3]) -> [Option<String>; 3] {
         ids.map(|id| id.map(Into::into))
     }
 

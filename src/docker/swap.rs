@@ -76,6 +76,8 @@ pub enum SwapError {
         failure: &'static str,
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
+        /// What to do about it.
+        help: Option<String>,
         /// How the way back went.
         back: Back,
     },
@@ -120,11 +122,11 @@ impl Explain for SwapError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Foreign(error) | Self::Look { source: error, .. } => error.help(),
-            Self::Value { .. } => None,
+            Self::Value { source, .. } => source.help(),
             Self::Failed { back: Back::Stuck(_) | Back::Lost, .. } | Self::Leftover { .. } => {
                 Some("a3 apply goes on from here".into())
             }
-            Self::Failed { .. } => None,
+            Self::Failed { help, .. } => help.clone(),
         }
     }
 }
@@ -146,12 +148,15 @@ impl Engine {
     /// [`SwapError`]; it says what was left.
     pub async fn swap(&self, swap: &Swap<'_>, sink: Sink<'_>) -> Result<Swapped, SwapError> {
         let name = swap.new.settings.name.clone();
+        if let Err(source) = swap.new.body(&BTreeMap::new()) {
+            return Err(SwapError::Value { name, source });
+        }
         let mut work = Work::look(self, swap, sink, name.clone()).await?;
         let swapped = match work.forward().await {
             Ok(swapped) => swapped,
-            Err(Failure { failure, source }) => {
+            Err(Failure { failure, help, source }) => {
                 let back = work.back().await;
-                return Err(SwapError::Failed { name, failure, source, back });
+                return Err(SwapError::Failed { name, failure, source, help, back });
             }
         };
         if let Some(old) = &work.old
@@ -166,12 +171,13 @@ impl Engine {
 /// What went wrong on the way forward, as "the new container of s2 …".
 struct Failure {
     failure: &'static str,
+    help: Option<String>,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Failure {
-    fn while_<E: std::error::Error + Send + Sync + 'static>(failure: &'static str) -> impl Fn(E) -> Self {
-        move |error| Self { failure, source: Box::new(error) }
+    fn of<E: Explain + Send + Sync + 'static>(failure: &'static str) -> impl Fn(E) -> Self {
+        move |error| Self { failure, help: error.help(), source: Box::new(error) }
     }
 }
 
@@ -222,7 +228,7 @@ impl<'a, 's> Work<'a, 's> {
         let engine = self.engine;
         if let Some(discard) = self.discard.take() {
             let removed = engine.remove_container(&discard.seen.id, discard.grace).await;
-            removed.map_err(Failure::while_("has to wait for an earlier try to be removed"))?;
+            removed.map_err(Failure::of("has to wait for an earlier try to be removed"))?;
         }
         if self.new.is_some() {
             return Ok(());
@@ -232,12 +238,12 @@ impl<'a, 's> Work<'a, 's> {
         // A container that removes itself takes these with it.
         let lasting = self.old.as_ref().filter(|old| !old.auto_remove);
         let inherited = lasting.map_or(&none, |old| &old.anonymous_volumes);
-        let not_created = Failure::while_("could not be created");
-        let body = new.body(inherited).map_err(Failure::while_("could not be created"))?;
+        let not_created = Failure::of("could not be created");
+        let body = new.body(inherited).map_err(Failure::of("could not be created"))?;
         let network = engine.ensure_network(&new.settings.network, &new.deployment).await;
         network.map_err(&not_created)?;
         if let Some(old) = &self.old {
-            let moved = Failure::while_("has to wait for the old one to be moved aside");
+            let moved = Failure::of("has to wait for the old one to be moved aside");
             if old.auto_remove {
                 let described = engine.described(&old.seen.id).await.map_err(&moved)?;
                 self.again = described.as_ref().and_then(body_again);
@@ -257,12 +263,12 @@ impl<'a, 's> Work<'a, 's> {
     async fn start(&mut self) -> Result<Option<Duration>, Failure> {
         let engine = self.engine;
         let Some(new) = &self.new else { return Err(gone()) };
-        let not_started = Failure::while_("did not start");
+        let not_started = Failure::of("did not start");
         let up = self.old.as_ref().filter(|old| old.is_up());
         if new.is_up() {
             if let Some(old) = up {
                 let stopped = engine.stop_container(&old.seen.id, old.grace).await;
-                stopped.map_err(Failure::while_("runs beside the old one, which could not be stopped"))?;
+                stopped.map_err(Failure::of("runs beside the old one, which could not be stopped"))?;
             }
             return Ok(None);
         }
@@ -284,11 +290,9 @@ impl<'a, 's> Work<'a, 's> {
     async fn prove(&mut self) -> Result<Option<ContainerDetail>, Failure> {
         let Some(new) = &self.new else { return Err(gone()) };
         let proven = self.engine.prove(&new.seen.id, self.swap.proof, self.sink).await;
-        let not_proven = Failure::while_("does not work");
+        let not_proven = Failure::of("does not work");
         match (proven, &mut self.watch) {
-            (Ok(()), _) => {
-                self.engine.container(&new.seen.id).await.map_err(Failure::while_("does not work"))
-            }
+            (Ok(()), _) => self.engine.container(&new.seen.id).await.map_err(Failure::of("does not work")),
             // It removed itself, and only the watch knows how it ended.
             (Err(Unproven::Gone), Some(watch)) => match watch.exit_code().await {
                 Some(0) if self.swap.proof.probe.is_none() => Ok(None),
@@ -378,7 +382,7 @@ impl<'a, 's> Work<'a, 's> {
 }
 
 fn gone() -> Failure {
-    Failure { failure: "is gone", source: Box::new(Unproven::Gone) }
+    Failure::of("cannot be seen")(Unproven::Gone)
 }
 
 fn is_own(swap: &Swap<'_>, found: &ContainerDetail) -> bool {
