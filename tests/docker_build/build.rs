@@ -139,6 +139,7 @@ async fn many_files_and_a_big_one_arrive_whole() {
     let output = world.output();
     let digest = format!("{}  big", a3::id::Digest::of(&big).hex());
     assert_eq!(output, ["2000".to_owned(), digest, "big".into(), "755:0".into()]);
+    assert_eq!(world.statuses("context").last().map(String::as_str), Some("done"));
 }
 
 #[tokio::test]
