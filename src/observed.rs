@@ -261,6 +261,9 @@ pub struct OwnedInstance {
     pub arch: Arch,
     /// `ami-…`.
     pub image_id: String,
+    /// The user that its AMI lets in, where known from the AMI's name.
+    #[serde(default)]
+    pub user: Option<String>,
     /// The key pair's name.
     pub key_name: Option<String>,
     /// Its subnet.

@@ -25,6 +25,8 @@ const ANSWER_SECONDS: u64 = 120;
 pub struct Engine {
     dial: Arc<dyn Dial>,
     pub(crate) api: Docker,
+    /// Held while a network is made.
+    pub(super) networks: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl fmt::Debug for Engine {
@@ -93,6 +95,14 @@ pub enum EngineError {
         /// In the engine's words.
         message: String,
     },
+    /// Something of the same name belongs to somebody else.
+    #[error("a {what} named {name} exists and does not belong to this deployment")]
+    Foreign {
+        /// `network`, `container`.
+        what: String,
+        /// Its name.
+        name: String,
+    },
     /// The engine answered something that a3 does not understand.
     #[error("cannot understand the Docker engine's answer to: {doing}")]
     Answer {
@@ -135,6 +145,9 @@ impl Explain for EngineError {
                 Some("may this user use Docker? sudo usermod -aG docker $USER, then log in again".into())
             }
             Self::Unreachable { .. } => Some("is Docker running there? docker version".into()),
+            Self::Foreign { what, name } => {
+                Some(format!("choose another name, or remove it yourself: docker {what} rm {name}"))
+            }
             Self::Broken { .. } | Self::Refused { .. } | Self::Answer { .. } => None,
         }
     }
@@ -156,7 +169,7 @@ impl Engine {
             bollard::API_DEFAULT_VERSION,
         );
         match connected {
-            Ok(api) => Self { dial, api },
+            Ok(api) => Self { dial, api, networks: Arc::default() },
             // It only takes the address apart and opens nothing (bollard 0.21 `docker.rs:704`).
             Err(error) => unreachable!("a constant address is valid: {error}"),
         }

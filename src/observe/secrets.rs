@@ -211,15 +211,20 @@ async fn read(one: &Needed, folder: &Path, consent: Consent) -> Result<SecretStr
     match &one.source {
         SecretSource::Env(name) => match std::env::var(name) {
             Ok(value) => Ok(value.into()),
-            Err(std::env::VarError::NotPresent) => Err(SecretError::NoVariable { name: name.clone(), needed }),
+            Err(std::env::VarError::NotPresent) => {
+                Err(SecretError::NoVariable { name: name.clone(), needed })
+            }
             Err(std::env::VarError::NotUnicode(_)) => {
                 Err(SecretError::NotText { origin: format!("environment variable {name}"), needed })
             }
         },
         SecretSource::File(path) => {
             let bytes = read_file(path).await;
-            let bytes =
-                bytes.map_err(|source| SecretError::File { path: path.clone(), needed: needed.clone(), source })?;
+            let bytes = bytes.map_err(|source| SecretError::File {
+                path: path.clone(),
+                needed: needed.clone(),
+                source,
+            })?;
             text(bytes).ok_or_else(|| SecretError::NotText { origin: path.display().to_string(), needed })
         }
         SecretSource::Command(words) => {
@@ -228,7 +233,8 @@ async fn read(one: &Needed, folder: &Path, consent: Consent) -> Result<SecretStr
                 return Err(SecretError::NoConsent { command, needed });
             }
             let bytes = run(words, folder, &needed).await?;
-            text(bytes).ok_or_else(|| SecretError::NotText { origin: format!("the output of `{command}`"), needed })
+            text(bytes)
+                .ok_or_else(|| SecretError::NotText { origin: format!("the output of `{command}`"), needed })
         }
     }
 }
@@ -244,7 +250,8 @@ async fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 /// Runs a command without a shell, without input, for at most [`COMMAND`]; ended when nobody waits any more.
 async fn run(words: &[String], folder: &Path, needed: &str) -> Result<Vec<u8>, SecretError> {
     let (command, needed) = (words.join(" "), needed.to_owned());
-    let not_started = |source| SecretError::NotStarted { command: command.clone(), needed: needed.clone(), source };
+    let not_started =
+        |source| SecretError::NotStarted { command: command.clone(), needed: needed.clone(), source };
     let Some((program, arguments)) = words.split_first() else {
         return Err(not_started(io::Error::other("it is empty")));
     };
@@ -327,7 +334,11 @@ mod tests {
             "environment variable A3_TEST_IS_NOT_SET, the password of registry r.test, is not set"
         );
         let cause = read_one(SecretSource::File("/nonexistent/token".into()), YES).await.unwrap_err();
-        assert!(cause.message.starts_with("cannot read /nonexistent/token, the password"), "{}", cause.message);
+        assert!(
+            cause.message.starts_with("cannot read /nonexistent/token, the password"),
+            "{}",
+            cause.message
+        );
         assert!(cause.help.unwrap().contains("/nonexistent/token"));
         let cause = read_one(command(&["a3-no-such-program", "x"]), YES).await.unwrap_err();
         assert!(cause.help.unwrap().contains("install `a3-no-such-program`"));
@@ -353,7 +364,8 @@ mod tests {
     async fn no_command_runs_without_consent() {
         let folder = tempfile::tempdir().unwrap();
         let mark = folder.path().join("ran");
-        let cause = read_one(command(&["touch", mark.to_str().unwrap()]), Consent::default()).await.unwrap_err();
+        let cause =
+            read_one(command(&["touch", mark.to_str().unwrap()]), Consent::default()).await.unwrap_err();
         assert!(cause.message.contains("consent") && cause.help.unwrap().contains("-y"));
         assert!(!mark.exists());
     }

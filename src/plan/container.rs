@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::diff;
 use super::draft::{Draft, NewStep};
 use super::hash;
 use super::host::{Copied, HostContext};
@@ -13,7 +14,7 @@ use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts};
 use crate::record::{InPlace, ReleaseStatus, ReleasedService};
-use crate::spec::{Protocol, Restart, Service};
+use crate::spec::{Protocol, Restart, Service, Spec};
 
 /// One service on one machine.
 #[derive(Clone, Copy)]
@@ -22,6 +23,8 @@ pub(crate) struct ServiceContext<'a> {
     pub(crate) service: &'a Service,
     pub(crate) wanted: &'a Wanted,
     pub(crate) copies: &'a [Copied],
+    /// Containers that are removed in the same plan.
+    pub(crate) strays: &'a [(StepId, &'a ContainerSeen)],
 }
 
 /// Steps by service and slot.
@@ -35,7 +38,7 @@ pub(crate) fn plan(
     draft: &mut Draft,
 ) -> Option<StepId> {
     let Some(facts) = cx.host.facts else {
-        return Some(cx.run(vec![Reason::NewMachine], Vec::new(), logins, runs, draft));
+        return Some(cx.run(vec![cx.host.unseen()], Vec::new(), logins, runs, draft));
     };
     if cx.clashes(facts, draft) {
         return None;
@@ -62,29 +65,27 @@ pub(crate) fn plan(
 }
 
 /// Removes containers of ours whose service left the spec. An empty `services` never means all.
-pub(crate) fn remove_strays(cx: &HostContext<'_>, draft: &mut Draft) {
-    let Some(facts) = cx.facts else { return };
+pub(crate) fn remove_strays<'a>(cx: &HostContext<'a>, draft: &mut Draft) -> Vec<(StepId, &'a ContainerSeen)> {
+    let Some(facts) = cx.facts else { return Vec::new() };
     let is_wanted = |service: &str| {
         cx.spec.services_on(&cx.group.name).any(|wanted| wanted.name == service)
             || cx.spec.inactive.iter().any(|inactive| inactive == service)
     };
-    let strays: Vec<&ContainerSeen> = facts
+    let strays: Vec<&'a ContainerSeen> = facts
         .containers
         .iter()
-        .filter(|seen| owned_service(cx, seen).is_some_and(|service| !is_wanted(service)))
+        .filter(|seen| owned_service(cx.spec, cx.slot, seen).is_some_and(|service| !is_wanted(service)))
         .collect();
-    if cx.spec.services.is_empty() && cx.spec.inactive.is_empty() && !strays.is_empty() {
+    if cx.is_empty_spec() && !strays.is_empty() {
         let names: Vec<&str> = strays.iter().map(|seen| seen.name.as_str()).collect();
         draft.notices.push(format!(
-            "{}: `services` is empty, so {} stay; remove them with a3 destroy",
+            "{}: `services` is empty, which removes nothing; still there: {} (a3 destroy removes)",
             cx.slot,
             names.join(", ")
         ));
-        return;
+        return Vec::new();
     }
-    for seen in strays {
-        remove(cx, seen, Reason::LeftSpec, draft);
-    }
+    strays.into_iter().map(|seen| (remove(cx, seen, Reason::LeftSpec, draft), seen)).collect()
 }
 
 /// Removes one container of ours.
@@ -94,24 +95,23 @@ pub(crate) fn remove(
     reason: Reason,
     draft: &mut Draft,
 ) -> StepId {
-    let service = owned_service(cx, seen).unwrap_or(&seen.name);
+    let service = owned_service(cx.spec, cx.slot, seen).unwrap_or(&seen.name);
     let grace = cx.spec.services.get(service).map_or(10, |service| service.stop_grace_period.as_secs());
     let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
     let step = NewStep::new(cx.address(service), Change::Delete, action)
         .because(reason)
-        .cost(Cost::Restart { grace })
         .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])
         .after(cx.reach);
     draft.add(step)
 }
 
 /// The service of a container that carries our full mark, under its own name or `.a3-old`.
-pub(crate) fn owned_service<'a>(cx: &HostContext<'_>, seen: &'a ContainerSeen) -> Option<&'a str> {
+pub fn owned_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> Option<&'a str> {
     let deployment = seen.labels.get(label::DEPLOYMENT)?;
     let service = seen.labels.get(label::SERVICE)?;
     let name = seen.name.strip_suffix(".a3-old").unwrap_or(&seen.name);
-    let mark = names::own_mark(&cx.spec.name, cx.slot, service, name);
-    (*deployment == cx.spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
+    let mark = names::own_mark(&spec.name, slot, service, name);
+    (*deployment == spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
 }
 
 impl ServiceContext<'_> {
@@ -124,12 +124,12 @@ impl ServiceContext<'_> {
             .containers
             .iter()
             .filter(|seen| seen.name == name)
-            .find(|seen| owned_service(self.host, seen) == Some(self.service.name.as_str()))
+            .find(|seen| owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str()))
     }
 
     /// Foreign containers in the way: of the name, or of a port.
     fn clashes(&self, facts: &HostFacts, draft: &mut Draft) -> bool {
-        let foreign = |seen: &&ContainerSeen| owned_service(self.host, seen).is_none();
+        let foreign = |seen: &&ContainerSeen| owned_service(self.host.spec, self.host.slot, seen).is_none();
         let before = draft.blocked.len();
         for seen in facts.containers.iter().filter(foreign) {
             if seen.name == self.service.container_name {
@@ -160,6 +160,12 @@ impl ServiceContext<'_> {
             let any = |ip: Option<&str>| ip.is_none_or(|ip| ip == "0.0.0.0" || ip == "::");
             any(a) || any(b) || a == b
         };
+        if !matches!(
+            seen.state,
+            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting
+        ) {
+            return None;
+        }
         let wanted = self.service.ports.iter().filter_map(|port| Some((port, port.published?)));
         wanted
             .filter(|(port, number)| {
@@ -179,6 +185,14 @@ impl ServiceContext<'_> {
         complete.filter_map(|release| release.services.get(&self.service.name)).next()
     }
 
+    /// What the release that made a container asked for: by its label, else the last complete one.
+    fn released_as<'a>(&self, facts: &'a HostFacts, seen: &ContainerSeen) -> Option<&'a ReleasedService> {
+        let number: Option<u64> = seen.labels.get(label::RELEASE).and_then(|number| number.parse().ok());
+        let releases = &facts.record.as_ref()?.releases;
+        let made = releases.iter().find(|release| Some(release.number) == number);
+        made.and_then(|release| release.services.get(&self.service.name)).or_else(|| self.released(facts))
+    }
+
     fn absent_reason(&self, facts: &HostFacts) -> Reason {
         if self.released(facts).is_some() { Reason::ContainerGone } else { Reason::NoContainer }
     }
@@ -191,6 +205,11 @@ impl ServiceContext<'_> {
         }
     }
 
+    fn known_later(&self) -> Shown {
+        let local = matches!(self.wanted.image, Image::From { repository: None, .. });
+        Shown::KnownAfter(if local { "build" } else { "push" }.to_owned())
+    }
+
     fn recreate_reasons(
         &self,
         facts: &HostFacts,
@@ -201,7 +220,7 @@ impl ServiceContext<'_> {
         let image = self.wanted_image();
         let running = current.labels.get(label::IMAGE).cloned().unwrap_or_else(|| current.image_id.clone());
         if image.as_ref() != Some(&running) {
-            let after = image.clone().map_or(Shown::KnownAfter("push".into()), Shown::Text);
+            let after = image.clone().map_or_else(|| self.known_later(), Shown::Text);
             let change = FieldChange::changed("image", Shown::text(&running), after);
             fields.push(change.forcing(Forces::Recreate));
             reasons.push(Reason::ImageChanged { before: running, after: image });
@@ -210,31 +229,10 @@ impl ServiceContext<'_> {
         let config = hash::config(&settings, self.service, &self.host.observed.secrets, facts.key.as_ref());
         if config.is_none() || current.labels.get(label::CONFIG) != config.as_ref() {
             reasons.push(Reason::ConfigChanged);
-            fields.extend(self.changed_settings(facts, &settings));
+            let recorded = self.released_as(facts, current).map(|released| &released.settings);
+            fields.extend(diff::settings(recorded, &settings));
         }
         (reasons, fields)
-    }
-
-    /// The settings that differ from those of the last release, by key.
-    fn changed_settings(&self, facts: &HostFacts, settings: &Settings) -> Vec<FieldChange> {
-        let recorded = self.released(facts).map(|released| &released.settings);
-        let Ok(wanted) = serde_json::to_value(settings) else { return Vec::new() };
-        let Some(wanted) = wanted.as_object() else { return Vec::new() };
-        let mut fields = Vec::new();
-        for (key, after) in wanted {
-            let before = recorded.and_then(|settings| settings.get(key));
-            if before != Some(after) && recorded.is_some() {
-                let before = before.map_or(Shown::Nothing, shown);
-                fields.push(FieldChange::changed(key, before, shown(after)).forcing(Forces::Recreate));
-            }
-        }
-        if fields.is_empty() {
-            let hidden = FieldChange::changed("environment", Shown::Sensitive, Shown::Sensitive);
-            let hashed = FieldChange::changed("settings", Shown::NotKnown, Shown::Text("changed".into()));
-            let change = if recorded.is_some() { hidden } else { hashed };
-            fields.push(change.forcing(Forces::Recreate));
-        }
-        fields
     }
 
     fn in_place(&self) -> InPlace {
@@ -256,16 +254,7 @@ impl ServiceContext<'_> {
         if *recorded == settings {
             return None;
         }
-        let pairs = [
-            ("restart", format!("{:?}", recorded.restart), format!("{:?}", settings.restart)),
-            ("mem_limit", optional(recorded.mem_limit), optional(settings.mem_limit)),
-            ("cpus", optional(recorded.nano_cpus), optional(settings.nano_cpus)),
-        ];
-        let fields = pairs
-            .into_iter()
-            .filter(|(_, before, after)| before != after)
-            .map(|(key, before, after)| FieldChange::changed(key, Shown::Text(before), Shown::Text(after)))
-            .collect();
+        let fields = diff::in_place(recorded, &settings);
         let action = Action::UpdateContainer {
             slot: self.host.slot.clone(),
             service: self.service.name.clone(),
@@ -284,8 +273,12 @@ impl ServiceContext<'_> {
             let action = Action::StartContainer { slot, service, container, check };
             let step = NewStep::new(self.address(), Change::Update, action)
                 .because(Reason::ContainerStopped { state });
-            let step = step.after(self.copies_seen().into_iter().map(|copied| copied.step));
+            let step = step.after(self.copies_mounted().map(|copied| copied.step));
             return Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)));
+        }
+        if current.state == ContainerState::Restarting {
+            let name = &self.service.name;
+            draft.notices.push(format!("{}: it keeps restarting (a3 logs {name})", self.address()));
         }
         let mut reasons: Vec<Reason> = Vec::new();
         if current.health == Some(Health::Unhealthy) {
@@ -301,13 +294,17 @@ impl ServiceContext<'_> {
         let action = Action::Restart { slot, service, container };
         let step = NewStep::new(self.address(), Change::Update, action).reasons(reasons);
         let step = step.cost(Cost::Restart { grace }).after(changed.iter().map(|copied| copied.step));
-        Some(draft.add(step.after(self.host.reach)))
+        Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)))
+    }
+
+    /// Files about to change that this service sees.
+    fn copies_mounted(&self) -> impl Iterator<Item = &Copied> {
+        self.copies.iter().filter(|copied| self.host.mounts(self.service, &copied.target))
     }
 
     /// Files about to change that this service sees and wants to be restarted for.
     fn copies_seen(&self) -> Vec<&Copied> {
-        let seen = |copied: &&Copied| copied.restarts && self.host.mounts(self.service, &copied.target);
-        self.copies.iter().filter(seen).collect()
+        self.copies_mounted().filter(|copied| copied.restarts).collect()
     }
 
     /// In words, when a container that should run does not.
@@ -328,12 +325,14 @@ impl ServiceContext<'_> {
         let depended = self.service.depends_on.iter();
         let mut steps: Vec<StepId> =
             depended.filter_map(|name| runs.get(&(name.clone(), slot.clone()))).copied().collect();
-        // `update_config.parallelism` hosts at a time; a failed one stops those after it.
-        let chunk = self.service.parallelism.max(1);
-        if let Some(earlier) = slot.index.checked_sub(chunk) {
-            let earlier = Slot::new(slot.group.clone(), earlier);
-            steps.extend(runs.get(&(self.service.name.clone(), earlier)));
-        }
+        // `update_config.parallelism` hosts at a time, of those that change; a failed one stops
+        // those after it.
+        let name = &self.service.name;
+        let first = (name.clone(), Slot::new(slot.group.clone(), 0));
+        let earlier: Vec<StepId> =
+            runs.range(first..(name.clone(), slot.clone())).map(|(_, step)| *step).collect();
+        let at_once = usize::try_from(self.service.parallelism.max(1)).unwrap_or(usize::MAX);
+        steps.extend(earlier.len().checked_sub(at_once).and_then(|index| earlier.get(index)));
         steps
     }
 
@@ -372,16 +371,34 @@ impl ServiceContext<'_> {
         let grace = self.service.stop_grace_period.as_secs();
         let (change, cost) =
             if fresh { (Change::Create, Cost::None) } else { (Change::Replace, Cost::Restart { grace }) };
-        let copies = self.copies.iter().filter(|copied| host.mounts(self.service, &copied.target));
+        self.notice_volumes(draft);
         let step = NewStep::new(self.address(), change, Action::Run(Box::new(run)))
             .reasons(reasons)
             .fields(fields)
             .cost(cost)
             .after(host.reach.into_iter().chain(self.wanted.after).chain(login))
-            .after(copies.map(|copied| copied.step))
+            .after(self.copies_mounted().map(|copied| copied.step))
+            .after(self.freed_by())
             .after(self.started_before(runs))
             .provisional(host.facts.is_none());
         draft.add(step)
+    }
+
+    /// Removals that free the name or a port.
+    fn freed_by(&self) -> Vec<StepId> {
+        let in_the_way =
+            |seen: &ContainerSeen| seen.name == self.service.container_name || self.held_port(seen).is_some();
+        self.strays.iter().filter(|(_, seen)| in_the_way(seen)).map(|(step, _)| *step).collect()
+    }
+
+    /// A mount that shows a container who may log in, or a3's records.
+    fn notice_volumes(&self, draft: &mut Draft) {
+        let folder = self.host.facts.map_or("/var/lib/a3", |facts| facts.folder.as_str());
+        let secret = [self.host.resolve("~/.ssh"), folder.to_owned()];
+        for path in secret.iter().filter(|path| self.host.mounts(self.service, path)) {
+            let path = path.strip_prefix('/').filter(|path| path.starts_with('~')).unwrap_or(path);
+            draft.notices.push(format!("{}: a volume shows {path} to the container", self.address()));
+        }
     }
 
     fn needs_pull(&self) -> bool {
@@ -408,7 +425,7 @@ impl ServiceContext<'_> {
     }
 
     fn new_fields(&self) -> Vec<FieldChange> {
-        let image = self.wanted_image().map_or(Shown::KnownAfter("push".into()), Shown::Text);
+        let image = self.wanted_image().map_or_else(|| self.known_later(), Shown::Text);
         let mut fields = vec![
             FieldChange::new("image", image),
             FieldChange::new("container_name", Shown::text(&self.service.container_name)),
@@ -419,17 +436,5 @@ impl ServiceContext<'_> {
         });
         fields.extend(ports);
         fields
-    }
-}
-
-fn optional(value: Option<impl ToString>) -> String {
-    value.map_or("none".to_owned(), |value| value.to_string())
-}
-
-fn shown(value: &serde_json::Value) -> Shown {
-    match value {
-        serde_json::Value::Null => Shown::Nothing,
-        serde_json::Value::String(text) => Shown::Text(text.clone()),
-        other => Shown::Text(other.to_string()),
     }
 }

@@ -8,7 +8,7 @@ use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Plan, StepId};
 use super::{container, machine, names};
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
-use crate::spec::{Group, Machine, Spec};
+use crate::spec::{Machine, Spec};
 
 /// What shall go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,20 +21,22 @@ pub struct Destroy {
 pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan {
     let mut draft = Draft::default();
     let mut kept = Vec::new();
-    let mut found = BTreeSet::new();
+    let mut ends = BTreeMap::new();
     for (name, seen) in &observed.clouds {
         match seen {
-            Seen::Present(cloud) => destroy_cloud(spec, name, cloud, wanted, &mut draft, &mut found),
+            Seen::Present(cloud) => end_instances(spec, cloud, wanted, &mut ends, &mut draft),
             Seen::Unreachable(cause) => draft.unreachable(name.clone(), cause),
             Seen::Absent => {}
         }
     }
+    let found: BTreeSet<String> = ends.values().flat_map(|end| end.named.clone()).collect();
     for missing in wanted.instances.difference(&found) {
         let why = format!("no live instance of this deployment is named `{missing}`");
         let help = Some("a3 status lists them".to_owned());
         draft.block(missing.clone(), super::step::BlockedKind::Impossible, why, help);
     }
     if wanted.instances.is_empty() {
+        delete_managed(spec, observed, &ends, &mut draft);
         for (slot, group) in spec.slots() {
             if matches!(group.machine, Machine::Ec2(_)) {
                 continue;
@@ -51,6 +53,8 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
                         facts: facts_of,
                         images: &images,
                         reach: None,
+                        whole: true,
+                        new: false,
                     };
                     destroy_host(&cx, facts, &mut draft, &mut kept);
                 }
@@ -83,60 +87,76 @@ fn kept_images(spec: &Spec) -> impl Iterator<Item = String> {
     })
 }
 
-fn destroy_cloud(
+/// An instance that was asked for.
+struct End {
+    /// The names by which it was.
+    named: Vec<String>,
+    /// `None` where it may not end.
+    step: Option<StepId>,
+}
+
+/// A region is seen once for each of its groups, an instance ends once.
+fn end_instances(
     spec: &Spec,
-    group: &str,
     cloud: &CloudSeen,
     wanted: &Destroy,
+    ends: &mut BTreeMap<String, End>,
     draft: &mut Draft,
-    found: &mut BTreeSet<String>,
 ) {
-    let mut ends = Vec::new();
-    let already: BTreeSet<String> = draft.steps.iter().filter_map(|step| terminated(&step.action)).collect();
-    for one in cloud.instances.iter().filter(|one| one.state.is_live() && !already.contains(&one.id)) {
+    for one in cloud.instances.iter().filter(|one| one.state.is_live()) {
+        if ends.contains_key(&one.id) {
+            continue;
+        }
         let names = [one.name.clone(), one.slot.to_string(), one.id.clone()];
         let named: Vec<String> = names.into_iter().filter(|name| wanted.instances.contains(name)).collect();
         if wanted.instances.is_empty() || !named.is_empty() {
-            found.extend(named);
-            ends.extend(machine::terminate(one, Reason::Destroy, draft));
+            let step = machine::terminate(spec, one, Reason::Destroy, draft);
+            ends.insert(one.id.clone(), End { named, step });
         }
     }
-    if wanted.instances.is_empty() && spec.groups.get(group).is_some_and(is_on_ec2) {
-        destroy_managed(spec, group, cloud, &ends, draft);
+}
+
+/// Security groups and key pairs, but those that an instance still needs.
+fn delete_managed(spec: &Spec, observed: &Observed, ends: &BTreeMap<String, End>, draft: &mut Draft) {
+    let steps: Vec<StepId> = ends.values().filter_map(|end| end.step).collect();
+    for (name, cloud) in super::present_clouds(observed) {
+        let mut live = cloud.instances.iter().filter(|one| one.slot.group == name && one.state.is_live());
+        if live.all(|one| ends.get(&one.id).is_some_and(|end| end.step.is_some())) {
+            managed(spec, name, cloud, (&Reason::Destroy, &steps), draft);
+        }
     }
 }
 
-fn terminated(action: &Action) -> Option<String> {
-    match action {
-        Action::Terminate { id, .. } => Some(id.clone()),
-        _ => None,
-    }
-}
-
-fn is_on_ec2(group: &Group) -> bool {
-    matches!(group.machine, Machine::Ec2(_))
-}
-
-fn destroy_managed(spec: &Spec, group: &str, cloud: &CloudSeen, ends: &[StepId], draft: &mut Draft) {
+/// Deletes a group's security group and key pair, both with our mark, after the instances that
+/// end.
+pub(super) fn managed(
+    spec: &Spec,
+    group: &str,
+    cloud: &CloudSeen,
+    (reason, ends): (&Reason, &[StepId]),
+    draft: &mut Draft,
+) {
     let name = names::managed(&spec.name, group);
     if let Some(found) = &cloud.security_group {
         let action = Action::DeleteFirewall { group: group.to_owned(), id: found.id.clone() };
-        let fields = vec![FieldChange::changed("id", Shown::text(&found.id), Shown::Nothing)];
+        let fields = vec![FieldChange::changed("name", Shown::text(&name), Shown::Nothing)];
         let step = NewStep::new(format!("{group}.firewall"), Change::Delete, action);
-        draft.add(step.because(Reason::Destroy).fields(fields).after(ends.iter().copied()));
+        draft.add(step.because(reason.clone()).fields(fields).after(ends.iter().copied()));
     }
     if cloud.key_pair.is_some() {
-        let fields = vec![FieldChange::changed("key_name", Shown::text(&name), Shown::Nothing)];
         let action = Action::DeleteKey { group: group.to_owned(), name };
         let step = NewStep::new(format!("{group}.key"), Change::Delete, action);
-        draft.add(step.because(Reason::Destroy).fields(fields).after(ends.iter().copied()));
+        draft.add(step.because(reason.clone()).after(ends.iter().copied()));
     }
 }
 
 fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept: &mut Vec<String>) {
+    if let Seen::Unreachable(cause) = &facts.engine {
+        return draft.unreachable(cx.slot.to_string(), cause);
+    }
     let mut before = Vec::new();
     let own: Vec<_> =
-        facts.containers.iter().filter(|seen| container::owned_service(cx, seen).is_some()).collect();
+        facts.containers.iter().filter(|seen| container::owned_service(cx.spec, cx.slot, seen).is_some()).collect();
     for seen in &own {
         before.push(container::remove(cx, seen, Reason::Destroy, draft));
     }

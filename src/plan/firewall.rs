@@ -33,7 +33,9 @@ pub(crate) fn plan(
     let present: &[IngressRule] = cloud.security_group.as_ref().map_or(&[], |found| &found.rules);
     let open: Vec<Rule> =
         wanted.iter().filter(|rule| !present.iter().any(|there| covers(there, rule))).cloned().collect();
-    let close = unwanted(present, &wanted, &cloud.caller_id);
+    // Without an address of one's own, one's rules cannot be judged.
+    let judged = if cloud.caller_cidrs.is_empty() { &[] } else { present };
+    let close = unwanted(judged, &wanted, &cloud.caller_id);
     if cloud.security_group.is_some() && open.is_empty() && close.is_empty() {
         draft.unchanged.push(address);
         return None;

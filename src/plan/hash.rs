@@ -23,6 +23,8 @@ pub fn config(
     key: Option<&SecretString>,
 ) -> Option<String> {
     let mut form = serde_json::to_value(settings).ok()?;
+    // Changes without a new container, so it is compared with the record instead.
+    form.as_object_mut()?.remove("in_place");
     for (name, value) in &settings.environment {
         let secret = match (value, service.environment.get(name)) {
             (Env::Plain(_), _) => continue,

@@ -10,11 +10,11 @@ use super::draft::{Draft, NewStep};
 use super::image::Wanted;
 use super::paths::{covers, resolve};
 use super::reason::{FieldChange, Reason, Shown};
-use super::step::{Action, Change, FileCopy, Image, StepId};
+use super::step::{Action, BlockedKind, Change, FileCopy, Image, StepId};
 use super::{container, names};
-use crate::id::Slot;
+use crate::id::{Arch, Slot};
 use crate::observed::{FileSeen, HostFacts, LocalFile, Observed, Seen};
-use crate::spec::{Group, OnChange, Service, Spec, VolumeSource};
+use crate::spec::{Group, Machine, OnChange, Service, Spec, VolumeSource};
 
 /// One machine and everything that its decisions rest on.
 #[derive(Clone, Copy)]
@@ -29,35 +29,40 @@ pub(crate) struct HostContext<'a> {
     pub(crate) images: &'a BTreeMap<String, Wanted>,
     /// The step after which the machine can be reached.
     pub(crate) reach: Option<StepId>,
+    /// Whether everything there is planned, rather than a few services: only then is anything
+    /// removed.
+    pub(crate) whole: bool,
+    /// Whether the machine is launched in this plan.
+    pub(crate) new: bool,
 }
 
 /// Plans one machine. `runs` is filled with each service's last step there, for `depends_on` and
 /// for hosts that are updated one after the other.
 pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), StepId>, draft: &mut Draft) {
-    if let Some(facts) = cx.facts
-        && let Seen::Unreachable(cause) = &facts.engine
-        && cx.spec.services_on(&cx.group.name).next().is_some()
-    {
-        draft.unreachable(cx.slot.to_string(), cause);
+    if !cx.has_engine(draft) {
         return;
     }
     let mut copies = Vec::new();
-    for service in cx.spec.services_on(&cx.group.name) {
+    // What has no image is blocked, or left out on purpose: its files wait too.
+    for service in cx.spec.services_on(&cx.group.name).filter(|one| cx.images.contains_key(&one.name)) {
         copies.extend(cx.copy(service, draft));
     }
-    cx.remove_files(draft);
+    let mut strays = Vec::new();
+    if cx.whole {
+        cx.remove_files(draft);
+        strays = container::remove_strays(cx, draft);
+    }
     let mut login = BTreeMap::new();
     for service in in_start_order(cx.spec, &cx.group.name) {
-        let Some(wanted) = cx.images.get(&service.name) else { continue };
+        let Some(wanted) = cx.images.get(&service.name).filter(|_| cx.fits(service, draft)) else { continue };
         let step = {
-            let service = ServiceContext { host: cx, service, wanted, copies: &copies };
+            let service = ServiceContext { host: cx, service, wanted, copies: &copies, strays: &strays };
             container::plan(&service, &mut login, runs, draft)
         };
         if let Some(step) = step {
             runs.insert((service.name.clone(), cx.slot.clone()), step);
         }
     }
-    container::remove_strays(cx, draft);
 }
 
 /// Services in the order of `depends_on`, else as declared; the spec has no cycles.
@@ -103,6 +108,54 @@ impl HostContext<'_> {
         }
     }
 
+    /// Whether services can be planned: there is an engine, or there will be.
+    fn has_engine(&self, draft: &mut Draft) -> bool {
+        let Some(facts) = self.facts else { return true };
+        if self.spec.services_on(&self.group.name).next().is_none() {
+            return true;
+        }
+        match &facts.engine {
+            Seen::Present(_) => true,
+            Seen::Absent if self.group.install_docker => true,
+            Seen::Absent => {
+                let why = "Docker is not installed there".to_owned();
+                let help = format!("install it, or set `install_docker: true` in `{}`", self.group.name);
+                draft.block(self.slot.to_string(), BlockedKind::Impossible, why, Some(help));
+                false
+            }
+            Seen::Unreachable(cause) => {
+                draft.unreachable(self.slot.to_string(), cause);
+                false
+            }
+        }
+    }
+
+    /// Why a fresh machine is assumed.
+    pub(crate) fn unseen(&self) -> Reason {
+        if self.new { Reason::NewMachine } else { Reason::NotSeen }
+    }
+
+    /// The architecture of the machine, or of the one that will be launched.
+    fn arch(&self) -> Option<Arch> {
+        let cloud = || self.observed.clouds.get(&self.group.name)?.present()?.image.as_ref();
+        self.facts.map(|facts| facts.arch).or_else(|| Some(cloud()?.arch))
+    }
+
+    /// Whether the service's image runs on the machine. This one's own engine may emulate others.
+    fn fits(&self, service: &Service, draft: &mut Draft) -> bool {
+        let Some(platform) = self.observed.images.get(&service.name).map(|image| image.platform) else {
+            return true;
+        };
+        let Some(arch) = self.arch().filter(|arch| *arch != platform.0) else { return true };
+        if matches!(self.group.machine, Machine::Local) {
+            return true;
+        }
+        let why = format!("its image is for {platform}, the machine is {arch}");
+        let help = format!("leave `platform` out, or set `platform: linux/{arch}`");
+        draft.block(self.address(&service.name), BlockedKind::Impossible, why, Some(help));
+        false
+    }
+
     fn local_files(&self, service: &str) -> &[LocalFile] {
         self.observed.files.get(service).map_or(&[], Vec::as_slice)
     }
@@ -112,7 +165,12 @@ impl HostContext<'_> {
         let mut files = Vec::new();
         let mut fields = Vec::new();
         let mut copied = Vec::new();
+        let mut in_the_way = false;
         for file in self.local_files(&service.name) {
+            if self.is_in_the_way(file, service, draft) {
+                in_the_way = true;
+                continue;
+            }
             let Some(reason) = self.file_reason(file) else { continue };
             let entry = service.files.get(file.entry);
             let restarts = entry.is_some_and(|entry| entry.on_change == OnChange::Restart);
@@ -130,13 +188,14 @@ impl HostContext<'_> {
         }
         let address = format!("{}.files", self.address(&service.name));
         if files.is_empty() {
-            if !service.files.is_empty() {
+            if !service.files.is_empty() && !in_the_way {
                 draft.unchanged.push(address);
             }
             return Vec::new();
         }
-        let fresh =
-            reasons.iter().all(|reason| matches!(reason, Reason::FileMissing { .. } | Reason::NewMachine));
+        let fresh = reasons.iter().all(|reason| {
+            matches!(reason, Reason::FileMissing { .. } | Reason::NewMachine | Reason::NotSeen)
+        });
         let change = if fresh { Change::Create } else { Change::Update };
         let action = Action::Copy { slot: self.slot.clone(), service: service.name.clone(), files };
         let step = NewStep::new(address, change, action).reasons(reasons).fields(fields);
@@ -145,23 +204,36 @@ impl HostContext<'_> {
     }
 
     fn file_reason(&self, file: &LocalFile) -> Option<Reason> {
-        let Some(facts) = self.facts else { return Some(Reason::NewMachine) };
+        let Some(facts) = self.facts else { return Some(self.unseen()) };
         let target = self.resolve(&file.target);
         let recorded = facts.record.as_ref().and_then(|record| record.files.get(&target));
         match facts.files.get(&target) {
-            Some(FileSeen::File { digest, mode }) if *digest == file.digest => (*mode != file.mode)
-                .then_some(Reason::ModeDiffers { target, before: *mode, after: file.mode }),
-            Some(FileSeen::File { digest, .. }) => {
-                let edited_there = recorded.is_some_and(|recorded| recorded.digest != *digest);
-                let edited_here = recorded.is_none_or(|recorded| recorded.digest != file.digest);
-                if edited_there && !edited_here {
-                    Some(Reason::FileDrifted { target })
-                } else {
-                    Some(Reason::FileEdited { target })
-                }
+            Some(FileSeen::File { digest, mode }) if *digest == file.digest => {
+                let there = recorded.is_some_and(|recorded| recorded.mode == file.mode);
+                let (before, after) = (*mode, file.mode);
+                (before != after).then_some(Reason::ModeDiffers { target, before, after, there })
             }
+            Some(FileSeen::File { .. }) => Some(match recorded {
+                None => Reason::FileNotOurs { target },
+                Some(recorded) if recorded.digest == file.digest => Reason::FileDrifted { target },
+                Some(_) => Reason::FileEdited { target },
+            }),
             Some(FileSeen::Absent | FileSeen::Other) | None => Some(Reason::FileMissing { target }),
         }
+    }
+
+    /// A folder where a file shall go: Docker makes one for a mount whose source is missing.
+    fn is_in_the_way(&self, file: &LocalFile, service: &Service, draft: &mut Draft) -> bool {
+        let target = self.resolve(&file.target);
+        let found = self.facts.and_then(|facts| facts.files.get(&target));
+        if !matches!(found, Some(FileSeen::Other)) {
+            return false;
+        }
+        let why = format!("{target} is a folder there, and a file shall be copied to it");
+        let help = "remove it there, or name another target in `files`".to_owned();
+        let address = format!("{}.files", self.address(&service.name));
+        draft.block(address, BlockedKind::Refused, why, Some(help));
+        true
     }
 
     fn file_field(&self, file: &LocalFile) -> FieldChange {
@@ -187,7 +259,7 @@ impl HostContext<'_> {
             !wanted.contains(*target) && !self.spec.inactive.contains(&copied.service)
         });
         let targets: Vec<String> = gone.map(|(target, _)| target.clone()).collect();
-        if targets.is_empty() {
+        if targets.is_empty() || self.is_empty_spec() {
             return;
         }
         let fields = targets.iter().map(|target| {
@@ -197,6 +269,11 @@ impl HostContext<'_> {
         let action = Action::RemoveFiles { slot: self.slot.clone(), targets };
         let step = NewStep::new(format!("{}.files", self.slot), Change::Delete, action);
         draft.add(step.because(Reason::LeftSpec).fields(fields).after(self.reach));
+    }
+
+    /// An empty `services` never means that everything goes while machines stay.
+    pub(crate) fn is_empty_spec(&self) -> bool {
+        self.spec.services.is_empty() && self.spec.inactive.is_empty()
     }
 
     /// Whether the service mounts a path.
@@ -237,10 +314,14 @@ impl HostContext<'_> {
             image: image.clone(),
             persist: registry.persist_login,
         };
-        let reason = if self.facts.is_none() { Reason::NewMachine } else { Reason::ToPull };
+        let mut fields = vec![FieldChange::new("server", Shown::text(server))];
+        if registry.persist_login {
+            fields.push(FieldChange::new("persist_login", Shown::text("the credential stays there")));
+        }
+        let reason = if self.facts.is_none() { self.unseen() } else { Reason::ToPull };
         let step = NewStep::new(format!("{}.login", self.slot), Change::Create, action)
             .because(reason)
-            .fields(vec![FieldChange::new("server", Shown::text(server))])
+            .fields(fields)
             .after(self.reach.into_iter().chain(after))
             .provisional(self.facts.is_none());
         let step = draft.add(step);

@@ -1,13 +1,14 @@
 //! The image ladder: found in the registry → needs tag → needs push → needs build. It yields only
 //! the missing steps, and none when the registry has the image.
 
-use super::Options;
+use super::{ImageGoal, Options};
 use super::draft::{Draft, NewStep};
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Build, Change, Image, Push, StepId, Tag, TagFrom};
 use crate::id::Digest;
-use crate::observed::{ImageSeen, LocalImage, RemoteSeen, Seen};
+use crate::observed::{HostSeen, ImageSeen, LocalImage, Observed, RemoteSeen, Seen};
+use crate::record::ReleaseStatus;
 use crate::spec::{Machine, Service, Spec};
 
 /// What services run, and the step that has to come first.
@@ -19,19 +20,29 @@ pub(crate) struct Wanted {
     pub(crate) after: Option<StepId>,
 }
 
+/// Whose image is asked for, and what is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) service: &'a Service,
+    pub(crate) seen: &'a ImageSeen,
+    pub(crate) observed: &'a Observed,
+}
+
 /// Plans one service's image; `None` when that is blocked.
-pub(crate) fn plan(
-    spec: &Spec,
-    service: &Service,
-    seen: &ImageSeen,
-    options: &Options,
-    draft: &mut Draft,
-) -> Option<Wanted> {
+pub(crate) fn plan(asked: &Asked<'_>, options: &Options, draft: &mut Draft) -> Option<Wanted> {
+    let Asked { spec, service, seen, observed } = *asked;
     let on_local = matches!(spec.groups.get(&service.on).map(|group| &group.machine), Some(Machine::Local));
-    let ladder = Ladder { spec, service, seen, rebuild: options.rebuild.contains(&service.name) };
+    let rebuild = options.rebuild.contains(&service.name);
+    let ladder = Ladder { spec, service, seen, observed, rebuild };
     let first = draft.steps.len();
+    let for_engine = match options.images {
+        ImageGoal::Deployed => on_local,
+        ImageGoal::Built => true,
+        ImageGoal::Pushed => false,
+    };
     let wanted = match &seen.source {
-        Some(source) if on_local => ladder.for_local_engine(source, draft),
+        Some(source) if for_engine => ladder.for_local_engine(source, draft),
         Some(source) => ladder.for_registry(source, draft),
         None => ladder.only_pulled(on_local, draft),
     };
@@ -45,6 +56,7 @@ struct Ladder<'a> {
     spec: &'a Spec,
     service: &'a Service,
     seen: &'a ImageSeen,
+    observed: &'a Observed,
     rebuild: bool,
 }
 
@@ -107,7 +119,10 @@ impl Ladder<'_> {
             RemoteSeen::Found(found) if found.digest == kept.digest => {
                 return Some(Wanted { image, size, after: None });
             }
-            RemoteSeen::Found(found) => Reason::TagElsewhere { found: found.digest.clone() },
+            RemoteSeen::Found(found) => {
+                let moved = self.was_deployed(&format!("{}@{}", self.repository(), kept.digest));
+                Reason::TagElsewhere { found: found.digest.clone(), moved }
+            }
             RemoteSeen::Unreachable(cause) => {
                 draft.unreachable(self.address(), cause);
                 return Some(Wanted { image, size, after: None });
@@ -119,7 +134,12 @@ impl Ladder<'_> {
         let from = TagFrom::Registry { reference: self.source_tag(source), digest: kept.digest.clone() };
         let tag = Tag { service: self.service.name.clone(), from, to: vec![self.service.image.clone()] };
         let change = if self.seen.reference.found().is_some() { Change::Update } else { Change::Create };
-        let step = draft.add(NewStep::new(self.address(), change, Action::Tag(tag)).because(reason));
+        let fields = vec![
+            FieldChange::new("reference", Shown::text(&self.service.image)),
+            FieldChange::new("digest", Shown::text(&kept.digest)),
+        ];
+        let step = NewStep::new(self.address(), change, Action::Tag(tag)).because(reason).fields(fields);
+        let step = draft.add(step);
         Some(Wanted { image, size, after: Some(step) })
     }
 
@@ -140,7 +160,10 @@ impl Ladder<'_> {
             source: source.clone(),
             not_visible,
         };
-        let fields = vec![FieldChange::new("digest", Shown::KnownAfter("push".into()))];
+        let fields = vec![
+            FieldChange::new("reference", Shown::text(&self.service.image)),
+            FieldChange::new("digest", Shown::KnownAfter("push".into())),
+        ];
         let change = if self.seen.reference.found().is_some() { Change::Update } else { Change::Create };
         let step = draft.add(
             NewStep::new(self.address(), change, Action::Push(push))
@@ -150,6 +173,23 @@ impl Ladder<'_> {
         );
         let image = Image::From { step, repository: Some(self.repository()) };
         Some(Wanted { image, size: None, after: Some(step) })
+    }
+
+    /// Whether an image is what a machine's last complete release runs.
+    fn was_deployed(&self, image: &str) -> bool {
+        let facts = self.observed.hosts.values().filter_map(HostSeen::facts);
+        let last = facts.filter_map(|facts| {
+            let releases = facts.record.as_ref()?.releases.iter().rev();
+            let mut complete = releases.filter(|release| release.status == ReleaseStatus::Complete);
+            complete.find_map(|release| release.services.get(&self.service.name))
+        });
+        last.into_iter().any(|released| released.image == image)
+    }
+
+    fn elsewhere(&self, tagged: &LocalImage) -> Reason {
+        let built = self.seen.local_source.present().map(|image| image.id.to_string());
+        let moved = built.is_some_and(|built| self.was_deployed(&built));
+        Reason::TagElsewhere { found: tagged.id.clone(), moved }
     }
 
     /// The local image of this source, unless it shall be built anew.
@@ -195,6 +235,7 @@ impl Ladder<'_> {
 
     fn build_fields(&self, source: &Digest) -> Vec<FieldChange> {
         let mut fields = vec![
+            FieldChange::new("name", Shown::Text(self.local_name(source))),
             FieldChange::new("source", Shown::text(source.short())),
             FieldChange::new("platform", Shown::text(self.seen.platform)),
         ];
@@ -212,11 +253,13 @@ impl Ladder<'_> {
             to: vec![self.service.image.clone(), self.source_tag(source)],
         };
         let (change, reason) = match self.seen.local_reference.present() {
-            Some(tagged) => (Change::Update, Reason::TagElsewhere { found: tagged.id.clone() }),
+            Some(tagged) => (Change::Update, self.elsewhere(tagged)),
             None => (Change::Create, Reason::NotTagged),
         };
         let reason = if build.is_some() { Reason::NotTagged } else { reason };
-        draft.add(NewStep::new(self.address(), change, Action::Tag(tag)).because(reason).after(build))
+        let fields = vec![FieldChange::new("reference", Shown::text(&self.service.image))];
+        let step = NewStep::new(self.address(), change, Action::Tag(tag)).because(reason);
+        draft.add(step.fields(fields).after(build))
     }
 
     fn only_pulled(&self, on_local: bool, draft: &mut Draft) -> Option<Wanted> {
@@ -229,7 +272,7 @@ impl Ladder<'_> {
             (_, Some(local)) => {
                 let why = "the registry did not show it, so the engine's own image is run";
                 draft.notices.push(format!("{}: {why}", self.service.image));
-                Some(Wanted { image: Image::Local { id: local.id.clone() }, size: None, after: None })
+                Some(Wanted { image: self.known_locally(local), size: None, after: None })
             }
             (RemoteSeen::Unreachable(cause), None) => {
                 draft.unreachable(self.address(), cause);
@@ -243,6 +286,18 @@ impl Ladder<'_> {
             (RemoteSeen::NotVisible | RemoteSeen::NotAsked, None) => {
                 self.not_there("the registry denies it, or there is no such image", draft)
             }
+        }
+    }
+
+    /// By the digest that it was pulled by, so that a registry which is away for once changes
+    /// nothing; by id when it never was in one.
+    fn known_locally(&self, local: &LocalImage) -> Image {
+        let repository = self.repository();
+        let digests = local.repo_digests.iter().filter_map(|known| known.split_once('@'));
+        let mut own = digests.filter(|(known, _)| *known == repository);
+        match own.find_map(|(_, digest)| digest.parse().ok()) {
+            Some(digest) => Image::Pinned { repository, digest },
+            None => Image::Local { id: local.id.clone() },
         }
     }
 

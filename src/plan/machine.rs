@@ -3,33 +3,48 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, NewStep};
-use super::reason::{FieldChange, Forces, Reason, Shown};
+use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Cost, Launch, Modify, StepId};
 use super::{Options, firewall, launch_hash, names};
 use crate::id::Slot;
 use crate::observed::{Cause, CloudSeen, InstanceState, OwnedInstance};
-use crate::spec::{Ami, Ec2, Group, Spec};
+use crate::spec::{Ami, Ec2, Group, Machine, Spec};
 
-/// The step after which a slot's machine can be reached; `None` where it can be already.
-pub(crate) type Reach = BTreeMap<Slot, StepId>;
+/// The step that a slot's machine waits for, for slots that have one.
+pub(crate) type Reach = BTreeMap<Slot, Reached>;
+
+/// The step after which a machine can be worked on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reached {
+    pub(crate) step: StepId,
+    pub(crate) how: How,
+}
+
+/// What that step makes of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// A new one: whatever was seen in the slot before does not count.
+    New,
+    /// The same one, which answers only then.
+    Answers,
+    /// The same one, which should answer already.
+    Same,
+}
 
 /// Plans a group's machines. Slots that are blocked get no entry and their services no steps.
 pub(crate) fn plan(cx: &GroupContext<'_>, options: &Options, draft: &mut Draft) -> (Reach, BTreeSet<Slot>) {
     let mut reach = Reach::new();
     let mut blocked = BTreeSet::new();
-    let before = cx.before_launch(draft);
-    for index in 0..cx.ec2.count {
-        let slot = Slot::new(cx.group.name.clone(), index);
+    let slots = (0..cx.ec2.count).map(|index| Slot::new(cx.group.name.clone(), index));
+    let slots: Vec<Slot> = slots.filter(|slot| options.wants_machine(cx.spec, slot)).collect();
+    let before = cx.before_launch(&slots, options, draft);
+    for slot in slots {
         let live: Vec<&OwnedInstance> =
             cx.cloud.instances.iter().filter(|one| one.slot == slot && one.state.is_live()).collect();
-        let step = match live.as_slice() {
+        let kept = match live.as_slice() {
             [] => cx.launch(&slot, &before, draft),
             [one] if options.replace.contains(&slot) => cx.replace(one, Vec::new(), &before, draft),
-            [one] => match cx.keep(one, &before, draft) {
-                Kept::AsIs => continue,
-                Kept::Step(step) => Some(step),
-                Kept::Blocked => None,
-            },
+            [one] => cx.keep(one, &before, draft),
             [first, second, ..] => {
                 let why = format!(
                     "two live instances claim {slot}: {} ({}) and {} ({})",
@@ -37,43 +52,67 @@ pub(crate) fn plan(cx: &GroupContext<'_>, options: &Options, draft: &mut Draft) 
                 );
                 let help = format!("a3 destroy --instance {}", second.id);
                 draft.block(slot.to_string(), BlockedKind::Refused, why, Some(help));
-                None
+                Kept::Blocked
             }
         };
-        match step {
-            Some(step) => drop(reach.insert(slot, step)),
-            None => drop(blocked.insert(slot)),
+        match kept {
+            Kept::AsIs => {}
+            Kept::Step(step, how) => drop(reach.insert(slot, Reached { step, how })),
+            Kept::Blocked => drop(blocked.insert(slot)),
         }
     }
     (reach, blocked)
 }
 
 /// Ends the live instances whose slot or group left the spec.
-pub(crate) fn plan_strays(spec: &Spec, instances: &[OwnedInstance], draft: &mut Draft) {
+pub(crate) fn plan_strays(
+    spec: &Spec,
+    instances: &[OwnedInstance],
+    options: &Options,
+    draft: &mut Draft,
+) -> Vec<StepId> {
     let wanted: BTreeSet<Slot> = spec.slots().map(|(slot, _)| slot).collect();
-    for one in instances.iter().filter(|one| one.state.is_live() && !wanted.contains(&one.slot)) {
-        terminate(one, Reason::LeftSpec, draft);
-    }
+    let strays = instances
+        .iter()
+        .filter(|one| one.state.is_live() && !wanted.contains(&one.slot) && options.wants_slot(&one.slot));
+    strays.filter_map(|one| terminate(spec, one, Reason::LeftSpec, draft)).collect()
 }
 
 /// Ends one instance, or says why it cannot be.
-pub(crate) fn terminate(one: &OwnedInstance, reason: Reason, draft: &mut Draft) -> Option<StepId> {
-    if is_protected(one, draft) {
-        return None;
-    }
+pub(crate) fn terminate(
+    spec: &Spec,
+    one: &OwnedInstance,
+    reason: Reason,
+    draft: &mut Draft,
+) -> Option<StepId> {
+    let lifted = lift_protection(spec, one, draft)?;
     let action = Action::Terminate { slot: one.slot.clone(), id: one.id.clone(), name: one.name.clone() };
     let step = NewStep::new(one.slot.to_string(), Change::Delete, action);
-    Some(draft.add(step.because(reason).cost(Cost::DataAtRisk).fields(identity(one))))
+    let step = step.because(reason).cost(Cost::DataAtRisk).fields(identity(one)).after(lifted);
+    Some(draft.add(step))
 }
 
-fn is_protected(one: &OwnedInstance, draft: &mut Draft) -> bool {
-    let protected = one.protected == Some(true);
-    if protected {
-        let why = format!("{} ({}) is protected from termination", one.id, one.name);
-        let help = "set `disable_api_termination: false` and run a3 apply first".to_owned();
-        draft.block(one.slot.to_string(), BlockedKind::Refused, why, Some(help));
+/// Only `disable_api_termination: false` in the spec lifts the protection: `Some(None)` when there
+/// is none, the step that lifts it, or `None` when it stays and the instance with it.
+#[expect(clippy::option_option, reason = "blocked, nothing to do, and a step are three answers")]
+fn lift_protection(spec: &Spec, one: &OwnedInstance, draft: &mut Draft) -> Option<Option<StepId>> {
+    if one.protected != Some(true) {
+        return Some(None);
     }
-    protected
+    let wish = match spec.groups.get(&one.slot.group).map(|group| &group.machine) {
+        Some(Machine::Ec2(ec2)) => ec2.disable_api_termination,
+        _ => None,
+    };
+    if wish != Some(false) {
+        let why = format!("{} ({}) is protected from termination", one.id, one.name);
+        let help = format!("set `disable_api_termination: false` in group `{}`", one.slot.group);
+        draft.block(one.slot.to_string(), BlockedKind::Refused, why, Some(help));
+        return None;
+    }
+    let modify = Modify { protected: Some(false), ..Modify::nothing(one) };
+    let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
+    let change = FieldChange::changed("disable_api_termination", Shown::text(true), Shown::text(false));
+    Some(Some(draft.add(step.because(Reason::FieldsChanged).fields(vec![change]))))
 }
 
 fn identity(one: &OwnedInstance) -> Vec<FieldChange> {
@@ -88,8 +127,21 @@ fn identity(one: &OwnedInstance) -> Vec<FieldChange> {
 
 enum Kept {
     AsIs,
-    Step(StepId),
+    Step(StepId, How),
     Blocked,
+}
+
+/// What is made before a machine.
+#[derive(Clone, Copy)]
+struct Before {
+    firewall: Option<StepId>,
+    key: Option<StepId>,
+}
+
+impl Before {
+    fn steps(self) -> impl Iterator<Item = StepId> {
+        self.firewall.into_iter().chain(self.key)
+    }
 }
 
 /// One group and everything that its decisions rest on.
@@ -99,21 +151,26 @@ pub(crate) struct GroupContext<'a> {
     pub(crate) group: &'a Group,
     pub(crate) ec2: &'a Ec2,
     pub(crate) cloud: &'a CloudSeen,
+    /// Seconds since 1970.
+    pub(crate) now: u64,
 }
 
 impl GroupContext<'_> {
     /// Firewall and key pair, which launches wait for.
-    fn before_launch(&self, draft: &mut Draft) -> Vec<StepId> {
+    fn before_launch(&self, slots: &[Slot], options: &Options, draft: &mut Draft) -> Before {
         let firewall = firewall::plan(self.spec, self.group, self.ec2, self.cloud, draft);
-        firewall.into_iter().chain(self.import_key(draft)).collect()
+        let launches = slots.iter().any(|slot| {
+            let mut live = self.of_slot(slot).filter(|one| one.state.is_live());
+            options.replace.contains(slot)
+                || live.next().is_none_or(|one| !self.compare_forcing(one).is_empty())
+        });
+        let key = if launches { self.import_key(draft) } else { None };
+        Before { firewall, key }
     }
 
+    /// The key is create-only: only a launch needs the pair.
     fn import_key(&self, draft: &mut Draft) -> Option<StepId> {
-        let is_live = |one: &OwnedInstance| one.slot.group == self.group.name && one.state.is_live();
-        let live = self.cloud.instances.iter().filter(|one| is_live(one)).count();
-        let all_live = u32::try_from(live).is_ok_and(|live| live >= self.ec2.count);
-        // The key is create-only: once every machine runs, a missing pair changes nothing.
-        if self.ec2.key_name.is_some() || self.cloud.key_pair.is_some() || all_live {
+        if self.ec2.key_name.is_some() || self.cloud.key_pair.is_some() {
             return None;
         }
         let name = names::managed(&self.spec.name, &self.group.name);
@@ -128,16 +185,28 @@ impl GroupContext<'_> {
         Some(draft.add(NewStep::new(address, Change::Create, action).because(Reason::Missing)))
     }
 
-    fn launch(&self, slot: &Slot, before: &[StepId], draft: &mut Draft) -> Option<StepId> {
-        let launch = self.new_launch(slot, draft)?;
+    fn launch(&self, slot: &Slot, before: &Before, draft: &mut Draft) -> Kept {
+        let Some(launch) = self.new_launch(slot, draft) else { return Kept::Blocked };
         let last = self.of_slot(slot).max_by_key(|one| one.generation);
         let reason = last.map_or(Reason::NoInstance, |one| Reason::InstanceGone { id: one.id.clone() });
         if !self.fits(slot, draft) {
-            return None;
+            return Kept::Blocked;
         }
+        self.notice_hop_limit(slot, draft);
         let fields = self.launch_fields(&launch);
         let step = NewStep::new(slot.to_string(), Change::Create, Action::Launch(Box::new(launch)));
-        Some(draft.add(step.because(reason).fields(fields).after(before.iter().copied())))
+        Kept::Step(draft.add(step.because(reason).fields(fields).after(before.steps())), How::New)
+    }
+
+    /// Containers on a bridge are one hop further away than the machine.
+    fn notice_hop_limit(&self, slot: &Slot, draft: &mut Draft) {
+        let limit = self.ec2.metadata_options.http_put_response_hop_limit;
+        let has_services = self.spec.services_on(&self.group.name).next().is_some();
+        if let (Some(profile), 1, true) = (&self.ec2.iam_instance_profile, limit, has_services) {
+            draft.notices.push(format!(
+                "{slot}: containers cannot use the instance profile `{profile}`: set `metadata_options: {{ http_put_response_hop_limit: 2 }}` if they shall"
+            ));
+        }
     }
 
     fn of_slot(&self, slot: &Slot) -> impl Iterator<Item = &OwnedInstance> {
@@ -210,41 +279,58 @@ impl GroupContext<'_> {
             FieldChange::new("ami", Shown::maybe(ami_name)),
             FieldChange::new("key_name", Shown::maybe(launch.key_name.as_ref())),
         ];
-        let ttl = launch.ttl.map(|ttl| format!("{} s from first boot", ttl.as_secs()));
+        let ttl = launch.ttl.map(|ttl| format!("{} from first boot", ttl_text(ttl.as_secs())));
         fields.extend(ttl.map(|ttl| FieldChange::new("ttl", Shown::Text(ttl))));
         fields.push(FieldChange::new("id", Shown::KnownAfter("launch".into())));
         fields.push(FieldChange::new("public_ip", Shown::KnownAfter("launch".into())));
         fields
     }
 
-    fn keep(&self, one: &OwnedInstance, before: &[StepId], draft: &mut Draft) -> Kept {
+    fn keep(&self, one: &OwnedInstance, before: &Before, draft: &mut Draft) -> Kept {
         let (forcing, in_place, modify) = self.compare(one);
         if !forcing.is_empty() {
-            return self.replace(one, forcing, before, draft).map_or(Kept::Blocked, Kept::Step);
+            return self.replace(one, forcing, before, draft);
         }
         self.notice_create_only(one, draft);
         let stopped = matches!(one.state, InstanceState::Stopped | InstanceState::Stopping);
         let stop_start = modify.instance_type.is_some();
-        let mut last = None;
+        let mut kept = Kept::AsIs;
         if !in_place.is_empty() {
-            let cost = if stop_start { Cost::Restart { grace: 60 } } else { Cost::None };
+            let cost = if stop_start && !stopped { Cost::StopStart } else { Cost::None };
             let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
             let step = step.because(Reason::FieldsChanged).fields(in_place).cost(cost);
-            last = Some(draft.add(step.after(before.iter().copied())));
+            let how = if stop_start { How::Answers } else { How::Same };
+            kept = Kept::Step(draft.add(step.after(before.steps())), how);
         }
         if stopped {
+            self.notice_deadline(one, draft);
             let action = Action::Start { slot: one.slot.clone(), id: one.id.clone() };
             let step =
                 NewStep::new(one.slot.to_string(), Change::Update, action).because(Reason::InstanceStopped);
-            last = Some(draft.add(step.after(last.into_iter().chain(before.iter().copied()))));
+            let modified = if let Kept::Step(step, _) = kept { Some(step) } else { None };
+            let step = step.after(modified.into_iter().chain(before.steps()));
+            kept = Kept::Step(draft.add(step), How::Answers);
         }
-        match last {
-            Some(step) => Kept::Step(step),
-            None => {
+        match (kept, before.firewall) {
+            (Kept::AsIs, firewall) => {
                 draft.unchanged.push(one.slot.to_string());
                 // A missing ssh rule is opened first: its host is reached after that.
-                before.first().map_or(Kept::AsIs, |step| Kept::Step(*step))
+                firewall.map_or(Kept::AsIs, |step| Kept::Step(step, How::Answers))
             }
+            // The change itself waits for the rule.
+            (Kept::Step(step, How::Same), Some(_)) => Kept::Step(step, How::Answers),
+            (kept, _) => kept,
+        }
+    }
+
+    /// A ttl goes on while an instance is stopped.
+    fn notice_deadline(&self, one: &OwnedInstance, draft: &mut Draft) {
+        let deadline = one.deadline.as_deref().and_then(|deadline| deadline.parse::<u64>().ok());
+        if deadline.is_some_and(|deadline| deadline <= self.now) {
+            draft.notices.push(format!(
+                "{}: its ttl passed while it was stopped, so it ends itself as soon as it starts (a3 apply --replace {})",
+                one.slot, one.slot
+            ));
         }
     }
 
@@ -273,149 +359,49 @@ impl GroupContext<'_> {
         &self,
         one: &OwnedInstance,
         fields: Vec<FieldChange>,
-        before: &[StepId],
+        before: &Before,
         draft: &mut Draft,
-    ) -> Option<StepId> {
-        if is_protected(one, draft) || !self.fits(&one.slot, draft) {
-            return None;
+    ) -> Kept {
+        if !self.fits(&one.slot, draft) {
+            return Kept::Blocked;
         }
-        let launch = self.new_launch(&one.slot, draft)?;
+        let Some(launch) = self.new_launch(&one.slot, draft) else { return Kept::Blocked };
+        let Some(lifted) = lift_protection(self.spec, one, draft) else { return Kept::Blocked };
+        self.notice_hop_limit(&one.slot, draft);
         let launch = Launch { replaces: Some(one.id.clone()), ..launch };
-        let all = fields.into_iter().chain(self.launch_fields(&launch)).collect();
+        let reason = if fields.is_empty() { Reason::ReplaceAsked } else { Reason::FieldsChanged };
+        let all = self.replaced_fields(one, &launch, fields);
         let step = NewStep::new(one.slot.to_string(), Change::Replace, Action::Launch(Box::new(launch)));
-        let step = step.because(Reason::FieldsChanged).fields(all).cost(Cost::ReplaceMachine);
-        Some(draft.add(step.after(before.iter().copied())))
+        let step = step.because(reason).fields(all).cost(Cost::ReplaceMachine);
+        Kept::Step(draft.add(step.after(before.steps().chain(lifted))), How::New)
     }
 
-    /// What forces a replacement, what changes in place, and how.
-    fn compare(&self, one: &OwnedInstance) -> (Vec<FieldChange>, Vec<FieldChange>, Modify) {
-        let mut forcing = self.compare_forcing(one);
-        let mut modify = Modify::nothing(one);
-        let mut fields = Vec::new();
-        let ec2 = self.ec2;
-        if one.instance_type != ec2.instance_type {
-            let change = FieldChange::changed(
-                "instance_type",
-                Shown::text(&one.instance_type),
-                Shown::text(&ec2.instance_type),
-            );
-            if self.cloud.type_archs.is_empty() || self.cloud.type_archs.contains(&one.arch) {
-                fields.push(change.forcing(Forces::StopStart));
-                modify.instance_type = Some(ec2.instance_type.clone());
-            } else {
-                forcing.push(change.forcing(Forces::Replacement));
-            }
-        }
-        self.compare_tags(one, &mut fields, &mut modify);
-        self.compare_groups(one, &mut fields, &mut modify);
-        let hop_limit = ec2.metadata_options.http_put_response_hop_limit;
-        if one.hop_limit.is_some_and(|found| found != hop_limit) {
-            let (before, after) = (Shown::maybe(one.hop_limit), Shown::text(hop_limit));
-            fields.push(FieldChange::changed("metadata_options.http_put_response_hop_limit", before, after));
-            modify.hop_limit = Some(hop_limit);
-        }
-        if let (Some(wanted), Some(found)) = (ec2.disable_api_termination, one.protected)
-            && wanted != found
-        {
-            fields.push(FieldChange::changed(
-                "disable_api_termination",
-                Shown::text(found),
-                Shown::text(wanted),
-            ));
-            modify.protected = Some(wanted);
-        }
-        self.compare_ttl(one, &mut fields, &mut modify);
-        (forcing, fields, modify)
-    }
-
-    fn compare_forcing(&self, one: &OwnedInstance) -> Vec<FieldChange> {
-        let mut changes = Vec::new();
-        let mut force = |field: &str, before: Shown, after: Shown| {
-            changes.push(FieldChange::changed(field, before, after).forcing(Forces::Replacement));
+    /// What forces the replacement first, then what else a new machine has anew; what stays is not
+    /// shown.
+    fn replaced_fields(
+        &self,
+        one: &OwnedInstance,
+        launch: &Launch,
+        forcing: Vec<FieldChange>,
+    ) -> Vec<FieldChange> {
+        let was = |field: &str| match field {
+            "id" => Shown::text(&one.id),
+            "name" => Shown::text(&one.name),
+            "public_ip" => Shown::maybe(one.public_ip.as_ref()),
+            "instance_type" => Shown::text(&one.instance_type),
+            "key_name" => Shown::maybe(one.key_name.as_ref()),
+            "ami" => Shown::text(&one.image_id),
+            _ => Shown::Nothing,
         };
-        let ec2 = self.ec2;
-        if let Ami::Id(id) = &ec2.ami
-            && *id != one.image_id
-        {
-            force("ami", Shown::text(&one.image_id), Shown::text(id));
-        }
-        if ec2.subnet_id.is_some() && ec2.subnet_id != one.subnet_id {
-            force("subnet_id", Shown::maybe(one.subnet_id.as_ref()), Shown::maybe(ec2.subnet_id.as_ref()));
-        }
-        if ec2.iam_instance_profile != one.iam_instance_profile {
-            let (before, after) = (one.iam_instance_profile.as_ref(), ec2.iam_instance_profile.as_ref());
-            force("iam_instance_profile", Shown::maybe(before), Shown::maybe(after));
-        }
-        if ec2.spot.is_some() != one.spot {
-            force("instance_market_options", Shown::text(one.spot), Shown::text(ec2.spot.is_some()));
-        }
-        let Some(recorded) = one.hash.as_deref().and_then(launch_hash::from_tag) else { return changes };
-        for (field, hash) in launch_hash::of(ec2) {
-            // An id is compared by itself above; only the form of an alias is known by hash.
-            let by_id = field == "ami" && matches!(ec2.ami, Ami::Id(_));
-            if !by_id && recorded.get(&field).is_some_and(|found| *found != hash) {
-                let change = FieldChange::changed(field, Shown::NotKnown, Shown::Text("changed".into()));
-                changes.push(change.forcing(Forces::Replacement));
-            }
-        }
-        changes
-    }
-
-    fn compare_tags(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
-        for (key, value) in &self.ec2.tags {
-            let found = one.tags.get(key);
-            if found != Some(value) {
-                let before = Shown::maybe(found);
-                fields.push(FieldChange::changed(format!("tags.{key}"), before, Shown::text(value)));
-                modify.set_tags.insert(key.clone(), value.clone());
-            }
-        }
-    }
-
-    fn compare_groups(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
-        let wanted: BTreeSet<String> = match &self.cloud.security_group {
-            _ if !self.ec2.vpc_security_group_ids.is_empty() => {
-                self.ec2.vpc_security_group_ids.iter().cloned().collect()
-            }
-            Some(managed) => [managed.id.clone()].into(),
-            // Created by the firewall step; a machine without it is put into it by the next plan.
-            None => return,
-        };
-        let found: BTreeSet<String> = one.security_groups.iter().cloned().collect();
-        if wanted != found {
-            let list =
-                |ids: &BTreeSet<String>| Shown::Text(ids.iter().cloned().collect::<Vec<_>>().join(", "));
-            fields.push(FieldChange::changed("vpc_security_group_ids", list(&found), list(&wanted)));
-            modify.security_group_ids = Some(wanted.into_iter().collect());
-        }
-    }
-
-    fn compare_ttl(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
-        let recorded = one.hash.as_deref().and_then(launch_hash::from_tag);
-        let Some(found) = recorded.and_then(|hashes| hashes.get("ttl")?.parse::<u64>().ok()) else { return };
-        let wanted = self.ec2.ttl.map_or(0, |ttl| ttl.as_secs());
-        if found != wanted {
-            let shown = |secs: u64| if secs == 0 { Shown::Nothing } else { Shown::Text(format!("{secs} s")) };
-            fields.push(FieldChange::changed("ttl", shown(found), shown(wanted)));
-            modify.ttl = Some(self.ec2.ttl);
-            modify.set_tags.insert("a3:hash".into(), launch_hash::to_tag(self.ec2));
-        }
-    }
-}
-
-impl Modify {
-    fn nothing(one: &OwnedInstance) -> Self {
-        Self {
-            slot: one.slot.clone(),
-            id: one.id.clone(),
-            set_tags: BTreeMap::new(),
-            remove_tags: Vec::new(),
-            security_group_ids: None,
-            instance_type: None,
-            hop_limit: None,
-            protected: None,
-            ttl: None,
-        }
+        let known = ["id", "name", "public_ip", "instance_type", "key_name"];
+        let new_image = launch.image_id != one.image_id;
+        let rest = self.launch_fields(launch).into_iter().filter(|field| {
+            !forcing.iter().any(|forced| forced.field == field.field)
+                && (known.contains(&field.field.as_str()) || (field.field == "ami" && new_image))
+        });
+        let rest = rest.map(|field| FieldChange { before: was(&field.field), ..field });
+        let rest: Vec<FieldChange> = rest.filter(|field| field.before != field.after).collect();
+        forcing.into_iter().chain(rest).collect()
     }
 }
 
@@ -423,5 +409,15 @@ fn ami_text(ami: &Ami) -> String {
     match ami {
         Ami::Id(id) => format!("`{id}`"),
         Ami::Newest { name, owner } => format!("name `{name}` by `{owner}`"),
+    }
+}
+
+/// As `ttl` is written: `8h`, `90m`, `45s`.
+pub(super) fn ttl_text(seconds: u64) -> String {
+    match seconds {
+        0 => "none".into(),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
     }
 }

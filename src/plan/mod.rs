@@ -3,14 +3,16 @@
 //! A plan leaves no choice to apply. Each file here decides one area: images, the firewall,
 //! machines, one machine's files, one service's container.
 
+mod compare;
 mod container;
 mod destroy;
+mod diff;
 mod draft;
 mod firewall;
 pub mod hash;
 mod host;
 mod image;
-mod launch_hash;
+pub(crate) mod launch_hash;
 mod machine;
 pub mod mnemonic;
 pub mod names;
@@ -18,18 +20,22 @@ pub mod paths;
 pub mod reason;
 pub mod settings;
 pub mod step;
+pub mod summary;
+mod title;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use container::owned_service;
 pub use destroy::{Destroy, plan_destroy};
 
 use crate::id::Slot;
-use crate::observed::{HostFacts, HostSeen, Observed, Seen};
-use crate::spec::{Group, Machine, Spec};
+use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
+use crate::spec::{Group, Machine, Service, Spec};
 use draft::Draft;
 use host::HostContext;
 use image::Wanted;
-use machine::{GroupContext, Reach};
+use machine::{GroupContext, How, Reach, Reached};
+use reason::Reason;
 use step::{BlockedKind, Image, Plan, StepId};
 
 /// What a person asked for beyond the spec.
@@ -41,6 +47,20 @@ pub struct Options {
     pub replace: BTreeSet<Slot>,
     /// Only these services, groups and slots (and the images they need); empty is everything.
     pub target: BTreeSet<String>,
+    /// How far images have to come.
+    pub images: ImageGoal,
+}
+
+/// How far images have to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImageGoal {
+    /// To where they run: in the engine for services on `local`, else in the registry.
+    #[default]
+    Deployed,
+    /// Into the engine here (`a3 build`).
+    Built,
+    /// Into the registry (`a3 push`).
+    Pushed,
 }
 
 impl Options {
@@ -48,9 +68,29 @@ impl Options {
         self.target.is_empty() || self.target.contains(service) || self.target.contains(group)
     }
 
+    /// Whether the slot itself is wanted, with everything on it.
     fn wants_slot(&self, slot: &Slot) -> bool {
         let on_slot = |target: &String| *target == slot.to_string() || *target == slot.group;
         self.target.is_empty() || self.target.iter().any(on_slot)
+    }
+
+    /// Whether the slot is wanted, be it for one service.
+    fn wants_machine(&self, spec: &Spec, slot: &Slot) -> bool {
+        let mut services = spec.services_on(&slot.group);
+        self.wants_slot(slot) || services.any(|service| self.target.contains(&service.name))
+    }
+
+    fn wants_group(&self, spec: &Spec, group: &str) -> bool {
+        let mut slots = spec.slots().filter(|(slot, _)| slot.group == group);
+        self.wants_slot(&Slot::new(group, 0)) || slots.any(|(slot, _)| self.wants_machine(spec, &slot))
+    }
+
+    /// Whether a service's image is needed: for the service, its group, or one of its slots.
+    fn wants_image(&self, spec: &Spec, service: &Service) -> bool {
+        self.wants_service(&service.on, &service.name) || {
+            let mut slots = spec.slots().filter(|(slot, _)| slot.group == service.on);
+            slots.any(|(slot, _)| self.target.contains(&slot.to_string()))
+        }
     }
 }
 
@@ -64,15 +104,31 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
     let mut runs = BTreeMap::new();
     for (slot, group) in spec.slots() {
-        let wanted = options.wants_slot(&slot) || services_wanted(spec, group, options);
-        if unplannable.contains(&slot) || !wanted {
+        if unplannable.contains(&slot) || !options.wants_machine(spec, &slot) {
             continue;
         }
-        let reach = reach.get(&slot).copied();
-        let Some(facts) = host_facts(observed, &slot, reach, &mut draft) else { continue };
-        let cx = HostContext { spec, observed, slot: &slot, group, facts, images: &images, reach };
+        let reached = reach.get(&slot).copied();
+        let Some(facts) = host_facts(observed, &slot, reached, &mut draft) else { continue };
+        let reach = reached.map(|reached| reached.step);
+        let whole = options.wants_slot(&slot);
+        let new = reached.is_some_and(|reached| reached.how == How::New);
+        let images = &images;
+        let cx = HostContext { spec, observed, slot: &slot, group, facts, images, reach, whole, new };
         host::plan(&cx, &mut runs, &mut draft);
     }
+    finish(spec, observed, draft)
+}
+
+/// Plans images and nothing else.
+pub fn plan_only_images(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
+    let mut draft = Draft::default();
+    for cause in &observed.missing {
+        draft.impossible("files", cause);
+    }
+    let built = |service: &&Service| service.build.is_some();
+    let mut images = spec.clone();
+    images.services = spec.services.values().filter(built).map(|one| (one.name.clone(), one.clone())).collect();
+    plan_images(&images, observed, options, &mut draft);
     finish(spec, observed, draft)
 }
 
@@ -96,15 +152,14 @@ pub fn plan_host(
     let images: BTreeMap<String, Wanted> = images.collect();
     let facts = observed.hosts.get(slot).and_then(HostSeen::facts);
     if let (Some(group), Some(facts)) = (spec.groups.get(&slot.group), facts) {
-        let cx =
-            HostContext { spec, observed, slot, group, facts: Some(facts), images: &images, reach: None };
+        // Services that were left out, or whose image failed, have none: then nothing is removed.
+        let whole = spec.services_on(&group.name).all(|service| images.contains_key(&service.name));
+        let facts = Some(facts);
+        let images = &images;
+        let cx = HostContext { spec, observed, slot, group, facts, images, reach: None, whole, new: false };
         host::plan(&cx, &mut BTreeMap::new(), &mut draft);
     }
     finish(spec, observed, draft)
-}
-
-fn services_wanted(spec: &Spec, group: &Group, options: &Options) -> bool {
-    spec.services_on(&group.name).any(|service| options.wants_service(&group.name, &service.name))
 }
 
 fn plan_images(
@@ -115,11 +170,15 @@ fn plan_images(
 ) -> BTreeMap<String, Wanted> {
     let mut images = BTreeMap::new();
     for service in spec.services.values() {
-        if !options.wants_service(&service.on, &service.name) {
+        if !options.wants_image(spec, service) {
             continue;
         }
-        let Some(seen) = observed.images.get(&service.name) else { continue };
-        if let Some(wanted) = image::plan(spec, service, seen, options, draft) {
+        let Some(seen) = observed.images.get(&service.name) else {
+            let why = "nothing was observed of its image".to_owned();
+            draft.block(format!("{}.image", service.name), BlockedKind::Unreachable, why, None);
+            continue;
+        };
+        if let Some(wanted) = image::plan(&image::Asked { spec, service, seen, observed }, options, draft) {
             images.insert(service.name.clone(), wanted);
         }
     }
@@ -136,6 +195,9 @@ fn plan_machines(
     let mut blocked = BTreeSet::new();
     let mut regions = BTreeMap::new();
     for (name, seen) in &observed.clouds {
+        if !options.wants_group(spec, name) {
+            continue;
+        }
         let cloud = match seen {
             Seen::Present(cloud) => cloud,
             Seen::Unreachable(cause) => {
@@ -151,29 +213,43 @@ fn plan_machines(
         for what in &cloud.unchecked {
             draft.notices.push(format!("{name}: not checked: {what}"));
         }
-        let cx = GroupContext { spec, group, ec2, cloud };
+        let cx = GroupContext { spec, group, ec2, cloud, now: observed.now };
         let (group_reach, group_blocked) = machine::plan(&cx, options, draft);
         reach.extend(group_reach);
         blocked.extend(group_blocked);
     }
-    for instances in regions.values() {
-        machine::plan_strays(spec, instances, draft);
+    let ends = regions.values().flat_map(|instances| machine::plan_strays(spec, instances, options, draft));
+    let ends: Vec<StepId> = ends.collect();
+    for (name, cloud) in present_clouds(observed).filter(|(name, _)| options.wants_group(spec, name)) {
+        let is_ec2 = |group: &Group| matches!(group.machine, Machine::Ec2(_));
+        if !spec.groups.get(name).is_some_and(is_ec2) {
+            destroy::managed(spec, name, cloud, (&Reason::LeftSpec, &ends), draft);
+        }
     }
     (reach, blocked)
 }
 
+fn present_clouds(observed: &Observed) -> impl Iterator<Item = (&str, &CloudSeen)> {
+    observed.clouds.iter().filter_map(|(name, seen)| Some((name.as_str(), seen.present()?)))
+}
+
 /// The facts of a machine that answered, `Some(None)` for one that will, `None` for one that should
 /// have: that is noted as blocked.
+#[expect(clippy::option_option, reason = "not to be planned, fresh, and known are three answers")]
 fn host_facts<'a>(
     observed: &'a Observed,
     slot: &Slot,
-    reach: Option<StepId>,
+    reached: Option<Reached>,
     draft: &mut Draft,
 ) -> Option<Option<&'a HostFacts>> {
+    let how = reached.map(|reached| reached.how);
+    if how == Some(How::New) {
+        return Some(None);
+    }
     match observed.hosts.get(slot) {
         Some(HostSeen::Ready(facts)) => Some(Some(facts)),
         Some(HostSeen::NotYet(_)) => Some(None),
-        Some(HostSeen::Unreachable(_)) if reach.is_some() => Some(None),
+        Some(HostSeen::Unreachable(_)) if how == Some(How::Answers) => Some(None),
         Some(HostSeen::Unreachable(cause)) => {
             draft.unreachable(slot.to_string(), cause);
             None

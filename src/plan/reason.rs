@@ -28,6 +28,8 @@ pub enum Reason {
     TagElsewhere {
         /// What it points at.
         found: Digest,
+        /// Whether it was moved by someone else: the image of this source is what was deployed last.
+        moved: bool,
     },
     /// The registry does not have the image.
     NotInRegistry,
@@ -42,13 +44,13 @@ pub enum Reason {
     },
     /// It is stopped.
     InstanceStopped,
+    /// `--replace`.
+    ReplaceAsked,
     /// A field of the spec changed; [`FieldChange`] has the values.
     FieldsChanged,
-    /// A setting that EC2 does not return changed.
-    HashChanged,
     /// The slot or group left the spec.
     LeftSpec,
-    /// The whole deployment is destroyed.
+    /// A person asked for a destroy.
     Destroy,
     /// Something does not exist yet.
     Missing,
@@ -72,6 +74,11 @@ pub enum Reason {
         /// There.
         target: String,
     },
+    /// Another file is in its place, which a3 did not put there.
+    FileNotOurs {
+        /// There.
+        target: String,
+    },
     /// A file was changed on the machine.
     FileDrifted {
         /// There.
@@ -85,6 +92,8 @@ pub enum Reason {
         before: u32,
         /// Wanted.
         after: u32,
+        /// Whether it was changed on the machine, not in the spec.
+        there: bool,
     },
     /// There is no container.
     NoContainer,
@@ -117,6 +126,8 @@ pub enum Reason {
     ToPull,
     /// The machine is new.
     NewMachine,
+    /// The machine cannot be asked yet, and a fresh one is assumed.
+    NotSeen,
 }
 
 impl Reason {
@@ -127,11 +138,11 @@ impl Reason {
             Self::InstanceGone { .. }
                 | Self::InstanceStopped
                 | Self::FileDrifted { .. }
-                | Self::ModeDiffers { .. }
+                | Self::ModeDiffers { there: true, .. }
                 | Self::ContainerGone
                 | Self::ContainerStopped { .. }
                 | Self::Unhealthy
-                | Self::TagElsewhere { .. }
+                | Self::TagElsewhere { moved: true, .. }
                 | Self::SwapInterrupted
         )
     }

@@ -9,8 +9,8 @@ use super::names;
 use crate::record::InPlace;
 use crate::spec::{EnvValue, Healthcheck, Logging, Port, SecretSource, Service, Ulimit, Volume};
 
-/// Everything about a container but its image. Serialised, it is what the hash is taken over and
-/// what a release remembers.
+/// Everything about a container but its image. Serialised, it is what a release remembers, and
+/// without `in_place` what the hash is taken over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Name of the container.
@@ -61,8 +61,8 @@ pub struct Settings {
     pub ports: Vec<Port>,
     /// Mounts, as the spec says them; bind paths are made absolute on the machine.
     pub volumes: Vec<Volume>,
-    /// Not part of the hash.
-    #[serde(skip)]
+    /// What `docker update` can change: part of a plan and of a release, not of the hash.
+    #[serde(default)]
     pub in_place: InPlace,
 }
 
@@ -105,7 +105,7 @@ impl Settings {
             read_only: service.read_only,
             cap_add: service.cap_add.clone(),
             cap_drop: service.cap_drop.clone(),
-            logging: service.logging.clone(),
+            logging: service.logging.clone().map(sorted),
             ulimits: service.ulimits.iter().map(|(name, limit)| (name.clone(), *limit)).collect(),
             tmpfs: service.tmpfs.clone(),
             shm_size: service.shm_size,
@@ -121,4 +121,10 @@ impl Settings {
             },
         }
     }
+}
+
+/// The order of the driver's options means nothing, so it must not change the hash.
+fn sorted(mut logging: Logging) -> Logging {
+    logging.options.sort_keys();
+    logging
 }

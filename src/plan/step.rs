@@ -116,6 +116,8 @@ pub enum Cost {
         /// `stop_grace_period`, seconds.
         grace: u64,
     },
+    /// The machine stops and starts again, with its disk; a public address may change.
+    StopStart,
     /// The machine is away for minutes and comes back with another address.
     ReplaceMachine,
     /// Something that cannot be made again ends: a disk.
@@ -419,7 +421,7 @@ pub struct Modify {
     pub set_tags: BTreeMap<String, String>,
     /// Tags to remove.
     pub remove_tags: Vec<String>,
-    /// Groups to be in.
+    /// Groups to be in; empty: the managed one, which this plan creates.
     pub security_group_ids: Option<Vec<String>>,
     /// A new type; the instance is stopped for it.
     pub instance_type: Option<String>,

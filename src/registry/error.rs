@@ -223,8 +223,8 @@ impl Explain for RegistryError {
                 format!("check the name, and that the credential for {server} may read it")
             }
             Self::Denied { server, .. } if server == "ghcr.io" => {
-                "the token needs the scope `write:packages`, and the name must begin with your own user or \
-                 organisation, `ghcr.io/OWNER/…`"
+                "the token may be wrong or have expired (GHCR says only \"denied\"); it needs the scope \
+                 `write:packages`, and the name begins with your own user or organisation, `ghcr.io/OWNER/…`"
                     .to_owned()
             }
             Self::Denied { .. } => "check the name, and that the credential may write to it".to_owned(),

@@ -11,6 +11,7 @@
 //! `/etc/docker/certs.d/HOST:PORT/*.crt`, as Docker does it. Without TLS only 127.0.0.0/8, `::1` and
 //! `localhost` are spoken to, and only if they do not speak TLS.
 
+mod admission;
 mod auth;
 mod cache;
 mod client;

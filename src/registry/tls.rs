@@ -108,15 +108,17 @@ pub(super) fn is_plain_text(error: &reqwest::Error) -> bool {
     }
 }
 
-/// `io::Error` leaves the error that it wraps out of its chain of sources, so it is looked into.
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    chain(error).find_map(|link| {
-        let inside = link.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        link.downcast_ref::<rustls::Error>().or_else(|| inside?.downcast_ref::<rustls::Error>())
-    })
+    chain(error).find_map(|link| link.downcast_ref::<rustls::Error>())
 }
 
+/// Every link. `io::Error` leaves the error that it wraps out of its sources, so it is looked into.
 fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     let first: &(dyn StdError + 'static) = error;
-    std::iter::successors(Some(first), |&link| link.source())
+    std::iter::successors(Some(first), |&link| {
+        match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside as &(dyn StdError + 'static)),
+            None => link.source(),
+        }
+    })
 }

@@ -2,7 +2,7 @@
 //! again where that helps, and giving every refusal its own name.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::auth::{self, Challenge, Right};
+use super::admission::Fresh;
+use super::auth::{Challenge, Right};
 use super::credential::Credential;
 use super::error::RegistryError;
 use super::{target, tls};
@@ -40,9 +41,10 @@ pub(super) struct Wire {
     pub(super) credential: Option<Credential>,
     /// Where the credential comes from, for messages.
     pub(super) origin: String,
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     endpoint: tokio::sync::Mutex<Known>,
-    tokens: Mutex<BTreeMap<String, SecretString>>,
+    /// By scope.
+    pub(super) tokens: Mutex<BTreeMap<String, SecretString>>,
 }
 
 #[derive(Debug)]
@@ -189,95 +191,9 @@ impl Wire {
         }
     }
 
-    /// 401 to what cannot be a question of rights.
-    fn not_let_in(&self, question: &Question) -> RegistryError {
-        let server = self.server.clone();
-        match &self.credential {
-            Some(credential) => RegistryError::WrongPassword {
-                server,
-                username: credential.username.clone(),
-                origin: self.origin.clone(),
-            },
-            None => RegistryError::NoCredential { server, repository: question.repository.clone() },
-        }
-    }
-
-    fn denied(&self, question: &Question, detail: String, challenge: Option<&Challenge>) -> RegistryError {
-        let (server, repository) = (self.server.clone(), question.repository.clone());
-        if self.credential.is_none() {
-            return RegistryError::NoCredential { server, repository };
-        }
-        let bearer = matches!(challenge, Some(Challenge::Bearer { .. }));
-        RegistryError::Denied { server, repository, action: question.right.action(), detail, bearer }
-    }
-
     pub(super) fn unexpected(&self, question: String, answer: &Answer) -> RegistryError {
         let (server, status) = (self.server.clone(), answer.status.as_u16());
         RegistryError::Unexpected { server, question, status, detail: answer.detail() }
-    }
-
-    /// The `Authorization` header for a question; `None` where nobody has a credential and the registry
-    /// takes basic only.
-    async fn convince(
-        &self,
-        challenge: &Challenge,
-        question: &Question,
-        fresh: Fresh,
-    ) -> Result<Option<HeaderValue>, RegistryError> {
-        if let Some(flaw) = self.credential.as_ref().and_then(Credential::flaw) {
-            let (server, origin) = (self.server.clone(), self.origin.clone());
-            return Err(RegistryError::BadCredential { server, flaw, origin });
-        }
-        let Challenge::Bearer { realm, service } = challenge else {
-            return Ok(self.credential.as_ref().and_then(auth::basic));
-        };
-        let scope = question.right.scope(&question.repository);
-        let known = self.tokens().get(&scope).cloned().filter(|_| matches!(fresh, Fresh::No));
-        let token = match known {
-            Some(token) => token,
-            None => self.fetch_token(realm, service.as_deref(), question, challenge).await?,
-        };
-        let header = auth::bearer(&token);
-        self.tokens().insert(scope, token);
-        Ok(header)
-    }
-
-    async fn fetch_token(
-        &self,
-        realm: &str,
-        service: Option<&str>,
-        question: &Question,
-        challenge: &Challenge,
-    ) -> Result<SecretString, RegistryError> {
-        let url: Option<reqwest::Url> = realm.parse().ok();
-        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
-        let encrypted = url.as_ref().is_some_and(|url| url.scheme() == "https");
-        if !encrypted && !(target::is_loopback(host) && target::is_loopback(&self.server)) {
-            let (server, realm) = (self.server.clone(), realm.to_owned());
-            return Err(RegistryError::OpenRealm { server, realm });
-        }
-        let scope = question.right.scope(&question.repository);
-        let request = auth::token_request(&self.http, realm, service, &scope, self.credential.as_ref());
-        let answer = self.read(request.send().await.map_err(|error| tls::no_answer(host, error))?).await?;
-        match answer.status.as_u16() {
-            200 => {}
-            401 => return Err(self.not_let_in(question)),
-            403 => return Err(self.denied(question, answer.detail(), Some(challenge))),
-            _ => {
-                let asked = format!("a token for {scope}");
-                return Err(trouble(host, &answer).unwrap_or_else(|| self.unexpected(asked, &answer)));
-            }
-        }
-        let parsed = serde_json::from_slice::<auth::TokenAnswer>(&answer.body).ok();
-        parsed.and_then(auth::TokenAnswer::token).ok_or_else(|| RegistryError::Corrupt {
-            server: host.to_owned(),
-            what: format!("a token for {scope}"),
-            why: "there is no token in it".to_owned(),
-        })
-    }
-
-    fn tokens(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, SecretString>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Found out once; a failure answers for a few seconds those who waited for the same.
@@ -352,7 +268,7 @@ impl Wire {
         self.read(request.send().await.map_err(|error| tls::no_answer(&self.server, error))?).await
     }
 
-    async fn read(&self, mut response: reqwest::Response) -> Result<Answer, RegistryError> {
+    pub(super) async fn read(&self, mut response: reqwest::Response) -> Result<Answer, RegistryError> {
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut body = Vec::new();
         let broken = |error| tls::no_answer(&self.server, error);
@@ -370,15 +286,8 @@ impl Wire {
     }
 }
 
-/// Whether a token may come from the ones at hand.
-#[derive(Clone, Copy)]
-enum Fresh {
-    Yes,
-    No,
-}
-
 /// 5xx and 429.
-fn trouble(server: &str, answer: &Answer) -> Option<RegistryError> {
+pub(super) fn trouble(server: &str, answer: &Answer) -> Option<RegistryError> {
     let server = server.to_owned();
     // Seconds only: the other form, a date, is no form for a short rest.
     let retry_after = answer.header(RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());

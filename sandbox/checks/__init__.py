@@ -1,0 +1,1 @@
+"""`sandbox/selftest`: the sandbox, checked from outside through what it hands out."""

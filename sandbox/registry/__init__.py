@@ -1,0 +1,1 @@
+"""Two registries: Debian's docker-registry, each behind a TLS relay of ours."""

@@ -1,0 +1,1 @@
+"""Counts every call. One log for all places, written by several processes."""

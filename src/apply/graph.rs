@@ -1,0 +1,252 @@
+//! The steps of an apply and how far each has come. Knows the order, does nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::Slot;
+use crate::plan::step::{Action, Step, StepId};
+
+/// How far a step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not begun.
+    Waiting,
+    /// At work.
+    Running,
+    /// Ended well.
+    Done,
+    /// Ended badly, or never begun because of one that did.
+    Failed,
+}
+
+/// The steps and their states.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    steps: BTreeMap<StepId, (Step, State)>,
+}
+
+impl Graph {
+    pub(crate) fn new(steps: &[Step]) -> Self {
+        Self { steps: steps.iter().map(|step| (step.id, (step.clone(), State::Waiting))).collect() }
+    }
+
+    /// Steps that may begin now: everything before them is done, and their machine was asked.
+    pub(crate) fn ready(&self) -> Vec<Step> {
+        let done = |id: &StepId| self.steps.get(id).is_none_or(|(_, state)| *state == State::Done);
+        let waiting = self.steps.values().filter(|(_, state)| *state == State::Waiting);
+        let ready = waiting.filter(|(step, _)| !step.provisional && step.after.iter().all(done));
+        ready.map(|(step, _)| step.clone()).collect()
+    }
+
+    pub(crate) fn set(&mut self, id: StepId, state: State) {
+        if let Some(entry) = self.steps.get_mut(&id) {
+            entry.1 = state;
+        }
+    }
+
+    /// Marks everything that hangs on a failed step as failed, and returns it.
+    pub(crate) fn fail_behind(&mut self, id: StepId) -> Vec<Step> {
+        let mut failed = BTreeSet::from([id]);
+        let mut skipped = Vec::new();
+        // Ids grow along the dependencies, except for steps that were planned again on the way.
+        loop {
+            let hit = self.steps.values().find(|(step, state)| {
+                *state == State::Waiting && step.after.iter().any(|before| failed.contains(before))
+            });
+            let Some((step, _)) = hit else { return skipped };
+            let step = step.clone();
+            failed.insert(step.id);
+            self.set(step.id, State::Failed);
+            skipped.push(step);
+        }
+    }
+
+    /// Steps that have not begun.
+    pub(crate) fn waiting(&self) -> Vec<Step> {
+        let waiting = self.steps.values().filter(|(_, state)| *state == State::Waiting);
+        waiting.map(|(step, _)| step.clone()).collect()
+    }
+
+    /// The number for the first step that is added.
+    pub(crate) fn next_id(&self) -> u32 {
+        self.steps.keys().next_back().map_or(0, |last| last.0.saturating_add(1))
+    }
+
+    /// The machines that can be reached once `step` is done and have to be asked again then.
+    pub(crate) fn reached_by(&self, step: StepId) -> Vec<Slot> {
+        let mut last: BTreeMap<&Slot, StepId> = BTreeMap::new();
+        for (provisional, _) in self.steps.values().filter(|(step, _)| step.provisional) {
+            let Some(slot) = slot_of(&provisional.action) else { continue };
+            let reach = provisional.after.iter().filter(|id| self.opens_machines(**id)).max();
+            if let Some(reach) = reach {
+                let known = last.entry(slot).or_insert(*reach);
+                *known = (*known).max(*reach);
+            }
+        }
+        last.into_iter().filter(|(_, reach)| *reach == step).map(|(slot, _)| slot.clone()).collect()
+    }
+
+    fn opens_machines(&self, id: StepId) -> bool {
+        self.steps.get(&id).is_some_and(|(step, _)| {
+            matches!(
+                step.action,
+                Action::Launch(_) | Action::Start { .. } | Action::Modify(_) | Action::Firewall(_)
+            )
+        })
+    }
+
+    /// The provisional steps of a machine.
+    pub(crate) fn provisional(&self, slot: &Slot) -> Vec<Step> {
+        let of_slot = self.steps.values().map(|(step, _)| step);
+        of_slot.filter(|step| step.provisional && slot_of(&step.action) == Some(slot)).cloned().collect()
+    }
+
+    /// Puts what was planned on the way in the place of a machine's provisional steps. Orders
+    /// between machines (`update_config.parallelism`) carry over to the step of the same address and
+    /// kind.
+    pub(crate) fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) {
+        let old = self.provisional(slot);
+        let removed: BTreeSet<StepId> = old.iter().map(|step| step.id).collect();
+        for id in &removed {
+            self.steps.remove(id);
+        }
+        let mut successor = BTreeMap::new();
+        for mut step in planned {
+            if let Some(before) = old.iter().find(|before| is_same_work(before, &step)) {
+                successor.insert(before.id, step.id);
+                let elsewhere = before.after.iter().filter(|id| !removed.contains(id)).copied();
+                step.after.extend(elsewhere);
+                step.after.sort_unstable();
+                step.after.dedup();
+            }
+            self.steps.insert(step.id, (step, State::Waiting));
+        }
+        for (step, _) in self.steps.values_mut() {
+            let after = step.after.iter().filter_map(|id| match removed.contains(id) {
+                true => successor.get(id).copied(),
+                false => Some(*id),
+            });
+            step.after = after.collect();
+        }
+    }
+}
+
+fn is_same_work(a: &Step, b: &Step) -> bool {
+    a.address == b.address && std::mem::discriminant(&a.action) == std::mem::discriminant(&b.action)
+}
+
+/// The machine that a step works on through its engine or shell; `None` for steps of the cloud and
+/// of images.
+pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
+    match action {
+        Action::Copy { slot, .. }
+        | Action::RemoveFiles { slot, .. }
+        | Action::Login { slot, .. }
+        | Action::Restart { slot, .. }
+        | Action::StartContainer { slot, .. }
+        | Action::UpdateContainer { slot, .. }
+        | Action::RemoveContainer { slot, .. }
+        | Action::CleanHost { slot } => Some(slot),
+        Action::Run(run) => Some(&run.slot),
+        Action::Build(_)
+        | Action::Tag(_)
+        | Action::Push(_)
+        | Action::ImportKey { .. }
+        | Action::Firewall(_)
+        | Action::Launch(_)
+        | Action::Start { .. }
+        | Action::Modify(_)
+        | Action::Terminate { .. }
+        | Action::DeleteFirewall { .. }
+        | Action::DeleteKey { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::step::{Change, Cost};
+
+    fn step(id: u32, address: &str, action: Action, after: &[u32]) -> Step {
+        Step {
+            id: StepId(id),
+            address: address.into(),
+            change: Change::Create,
+            action,
+            reasons: Vec::new(),
+            fields: Vec::new(),
+            cost: Cost::None,
+            after: after.iter().map(|id| StepId(*id)).collect(),
+            provisional: false,
+        }
+    }
+
+    fn start(slot: &Slot) -> Action {
+        Action::Start { slot: slot.clone(), id: "i-1".into() }
+    }
+
+    fn clean(slot: &Slot) -> Action {
+        Action::CleanHost { slot: slot.clone() }
+    }
+
+    fn ids(steps: &[Step]) -> Vec<u32> {
+        steps.iter().map(|step| step.id.0).collect()
+    }
+
+    #[test]
+    fn a_failed_branch_skips_what_hangs_on_it_and_nothing_else() {
+        let slot = Slot::new("web", 0);
+        let steps = [
+            step(0, "a", clean(&slot), &[]),
+            step(1, "b", clean(&slot), &[0]),
+            step(2, "c", clean(&slot), &[1]),
+            step(3, "d", clean(&slot), &[]),
+        ];
+        let mut graph = Graph::new(&steps);
+        assert_eq!(ids(&graph.ready()), [0, 3]);
+        graph.set(StepId(0), State::Failed);
+        assert_eq!(ids(&graph.fail_behind(StepId(0))), [1, 2]);
+        assert_eq!(ids(&graph.ready()), [3]);
+    }
+
+    #[test]
+    fn what_is_planned_on_the_way_takes_the_place_and_the_order_of_what_was_assumed() {
+        let (first, second) = (Slot::new("web", 0), Slot::new("web", 1));
+        let provisional = |id, slot: &Slot, after: &[u32]| Step {
+            provisional: true,
+            ..step(id, &format!("{slot}/s"), clean(slot), after)
+        };
+        let steps = [
+            step(0, "web/0", start(&first), &[]),
+            step(1, "web/1", start(&second), &[]),
+            provisional(2, &first, &[0]),
+            provisional(3, &second, &[1, 2]),
+        ];
+        let mut graph = Graph::new(&steps);
+        assert_eq!(graph.reached_by(StepId(0)), [first.clone()]);
+        graph.set(StepId(0), State::Done);
+        graph.set(StepId(1), State::Done);
+        assert!(graph.ready().is_empty(), "provisional steps wait to be planned again");
+
+        graph.replace_provisional(&second, vec![step(4, "web/1/s", clean(&second), &[])]);
+        assert!(graph.ready().is_empty(), "the second machine still waits for the first");
+        graph.replace_provisional(&first, vec![step(5, "web/0/s", clean(&first), &[])]);
+        assert_eq!(ids(&graph.ready()), [5]);
+        graph.set(StepId(5), State::Done);
+        assert_eq!(ids(&graph.ready()), [4]);
+    }
+
+    #[test]
+    fn nothing_left_to_do_on_a_machine_frees_those_that_wait_for_it() {
+        let (first, second) = (Slot::new("web", 0), Slot::new("web", 1));
+        let provisional = |id, slot: &Slot, after: &[u32]| Step {
+            provisional: true,
+            ..step(id, &format!("{slot}/s"), clean(slot), after)
+        };
+        let steps = [step(0, "web/0", start(&first), &[]), provisional(1, &first, &[0])];
+        let mut graph = Graph::new(&steps);
+        graph.steps.insert(StepId(2), (step(2, "x", clean(&second), &[1]), State::Waiting));
+        graph.set(StepId(0), State::Done);
+        graph.replace_provisional(&first, Vec::new());
+        assert_eq!(ids(&graph.ready()), [2]);
+    }
+}

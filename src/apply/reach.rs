@@ -1,0 +1,209 @@
+//! From "launched" to "answers": waits for address, ssh, cloud-init and the engine, pins the host
+//! key, and plans the machine again with what it says.
+
+use std::time::Duration;
+
+use super::Work;
+use super::failure::{Failure, FailureKind};
+use super::instance::cloud;
+use crate::ec2::Cloud;
+use crate::event::Sink;
+use crate::explain::Explain as _;
+use crate::host::Host;
+use crate::id::Slot;
+use crate::observe::{Approach, live_instances, observe_host};
+use crate::observed::{Cause, HostSeen, OwnedInstance, Seen};
+use crate::plan::step::{Cost, Step};
+use crate::record::{HostKeyTag, KeySource};
+use crate::ssh::SshError;
+use crate::wait::{Found, Pace, WaitError, until};
+
+/// Until a fresh instance lets us in; Windows aside, EC2's slowest images take about two minutes.
+const SSH: Pace = Pace { deadline: Duration::from_secs(420), interval: Duration::from_secs(2) };
+/// With `ssh.strict`, the console may lag minutes behind.
+const STRICT: Pace = Pace { deadline: Duration::from_secs(900), interval: Duration::from_secs(5) };
+/// Until the engine answers once cloud-init is done.
+const ENGINE: Pace = Pace { deadline: Duration::from_secs(180), interval: Duration::from_secs(2) };
+/// For the person's own user data.
+const CLOUD_INIT: Duration = Duration::from_secs(900);
+
+/// Reaches a machine and plans it; the steps are numbered from `first`.
+pub(crate) async fn reach(work: &Work<'_>, slot: &Slot, first: u32, sink: Sink<'_>) -> Result<Vec<Step>, Failure> {
+    let reaching = connect(work, slot, sink);
+    let host = work.job.stop.cut(reaching).await.ok_or_else(Failure::interrupted)??;
+    work.job.world.keep_host(slot, host.clone());
+    work.sites.open(work, slot, &host).await?;
+    let seen = observe_host(work.job.spec, &host, slot, &work.job.observed.files).await;
+    let mut observed = work.job.observed.clone();
+    match seen {
+        HostSeen::Ready(facts) => match &facts.engine {
+            Seen::Unreachable(cause) => return Err(Failure::of_kind(FailureKind::Failed, cause.clone())),
+            Seen::Present(_) | Seen::Absent => drop(observed.hosts.insert(slot.clone(), HostSeen::Ready(facts))),
+        },
+        HostSeen::Unreachable(cause) => return Err(Failure::of_kind(FailureKind::Failed, cause)),
+        HostSeen::NotYet(_) => return Err(Failure::new(format!("{slot} does not answer yet"), None)),
+    }
+    let images = work.sites.images(work.job.plan);
+    let plan = crate::plan::plan_host(work.job.spec, &observed, slot, &images, first);
+    if let Some(blocked) = plan.blocked.first() {
+        let cause = Cause { message: format!("{}: {}", blocked.address, blocked.why), help: blocked.help.clone() };
+        return Err(Failure::of_kind(FailureKind::Refused, cause));
+    }
+    let stronger = stronger(&work.job.plan.steps, &plan.steps);
+    if !stronger.is_empty() && !(work.job.confirm)(slot, &stronger) {
+        let message = format!("declined what {slot} turned out to need");
+        return Err(Failure::of_kind(FailureKind::Refused, Cause { message, help: None }));
+    }
+    Ok(plan.steps)
+}
+
+/// Steps that cost more than what the plan had shown for their address.
+fn stronger(shown: &[Step], found: &[Step]) -> Vec<Step> {
+    let weight = |step: &Step| match step.cost {
+        Cost::None => 0,
+        Cost::Restart { .. } => 1,
+        Cost::DataAtRisk => 2,
+        Cost::ReplaceMachine => 3,
+    };
+    let shown_weight = |address: &str| {
+        shown.iter().filter(|step| step.address == address).map(weight).max().unwrap_or_default()
+    };
+    found.iter().filter(|step| weight(step) > shown_weight(&step.address)).cloned().collect()
+}
+
+async fn connect(work: &Work<'_>, slot: &Slot, sink: Sink<'_>) -> Result<Host, Failure> {
+    let cloud = cloud(work, &slot.group)?;
+    let one = instance(work, slot)?;
+    let one = cloud.wait_running(&one, sink).await?;
+    let host = wait_for_ssh(work, cloud, &one, sink).await?;
+    wait_for_cloud_init(&host, slot, sink).await?;
+    wait_for_engine(work, &host, slot, sink).await?;
+    Ok(host)
+}
+
+/// The id of the slot's instance: the one just launched, else the one that was seen.
+fn instance(work: &Work<'_>, slot: &Slot) -> Result<String, Failure> {
+    if let Some(id) = work.sites.instance(slot) {
+        return Ok(id);
+    }
+    let seen = live_instances(&work.job.observed.clouds).remove(slot).map(|one| one.id);
+    seen.ok_or_else(|| Failure::new(format!("no instance is known for {slot}"), None))
+}
+
+async fn wait_for_ssh(
+    work: &Work<'_>,
+    cloud: &Cloud,
+    one: &OwnedInstance,
+    sink: Sink<'_>,
+) -> Result<Host, Failure> {
+    let group = work.job.spec.groups.get(&one.slot.group);
+    let group = group.ok_or_else(|| Failure::new(format!("group `{}` left the spec", one.slot.group), None))?;
+    let seen = work.job.observed.clouds.get(&group.name).and_then(Seen::present);
+    let image = seen.and_then(|seen| seen.image.as_ref());
+    let mut approach = Approach::to_instance(group, one, image)
+        .map_err(|cause| Failure::of_kind(FailureKind::Failed, cause))?;
+    let tagged = approach.is_pinned();
+    let mut from_console = None;
+    let pace = if group.ssh.strict { STRICT } else { SSH };
+    let on = format!("ssh on {}", one.slot);
+    let host = until(&on, pace, sink, async || {
+        if !approach.is_pinned()
+            && let Some(tag) = console_key(cloud, &one.id).await
+        {
+            approach.pin(&tag);
+            from_console = Some(tag);
+        }
+        if group.ssh.strict && !approach.is_pinned() {
+            return Ok(Found::NotYet("the console does not show its host keys yet".into()));
+        }
+        match approach.connect().await {
+            Ok(host) => Ok(Found::Ready(host)),
+            Err(error) if error.is_boot_noise() => Ok(Found::NotYet(error.to_string())),
+            Err(error) => Err(error),
+        }
+    });
+    let host = host.await.map_err(|error| ssh_failure(&error, one, &group.name))?;
+    if !tagged {
+        let tag = from_console.unwrap_or_else(|| HostKeyTag::from_contact(&host.host_key()));
+        if tag.source == KeySource::FirstContact {
+            work.notice(format!(
+                "{}: the console showed no host key in time, so the one shown at first contact was accepted",
+                one.slot
+            ));
+        }
+        cloud.set_tag(&one.id, "a3:ssh-host-key", &tag.to_string()).await?;
+    }
+    Ok(host)
+}
+
+async fn console_key(cloud: &Cloud, id: &str) -> Option<HostKeyTag> {
+    // The console is a help, not a need: whatever keeps it from answering, the next try asks again.
+    let lines = cloud.console_host_keys(id).await.ok()?;
+    HostKeyTag::from_console(&lines)
+}
+
+fn ssh_failure(error: &WaitError<SshError>, one: &OwnedInstance, group: &str) -> Failure {
+    match error {
+        WaitError::Ended(error) => {
+            let kind = if error.is_host_key() { FailureKind::Refused } else { FailureKind::Failed };
+            Failure::of_kind(kind, error.cause())
+        }
+        WaitError::TimedOut { .. } => {
+            let help = format!(
+                "does the security group let you in (a3 plan), and is instances.{group}.ssh.identity_file the key \
+                 of {}? aws ec2 get-console-output --instance-id {} shows how it boots",
+                one.id, one.id
+            );
+            Failure::new(error.to_string(), Some(help))
+        }
+    }
+}
+
+/// The person's own user data may install what the services need.
+async fn wait_for_cloud_init(host: &Host, slot: &Slot, sink: Sink<'_>) -> Result<(), Failure> {
+    let pace = Pace { deadline: CLOUD_INIT, interval: Duration::from_secs(2) };
+    let on = format!("cloud-init on {slot}");
+    let script = "if command -v cloud-init >/dev/null 2>&1; then cloud-init status 2>/dev/null || true; else echo 'status: done'; fi";
+    let waited = until(&on, pace, sink, async || {
+        let said = host.read(script).await?;
+        let status = said.lines().find_map(|line| line.strip_prefix("status: ")).unwrap_or("done").to_owned();
+        // `error` and `degraded` are shown by cloud-init itself; the services may work all the same.
+        let goes_on = matches!(status.as_str(), "running" | "not started" | "not run");
+        Ok::<_, crate::host::HostError>(if goes_on { Found::NotYet(status) } else { Found::Ready(status) })
+    });
+    let status = waited.await.map_err(|error| match error {
+        WaitError::Ended(error) => Failure::from(error),
+        timed_out @ WaitError::TimedOut { .. } => {
+            Failure::new(timed_out.to_string(), Some(format!("a3 ssh {slot}: cloud-init status --long")))
+        }
+    })?;
+    if status == "error" {
+        let message = format!("cloud-init on {slot} ended with an error (cloud-init status --long there)");
+        sink(crate::event::Activity::Warning { message });
+    }
+    Ok(())
+}
+
+async fn wait_for_engine(work: &Work<'_>, host: &Host, slot: &Slot, sink: Sink<'_>) -> Result<(), Failure> {
+    if work.job.spec.services_on(&slot.group).next().is_none() {
+        return Ok(());
+    }
+    let engine = host.engine();
+    let on = format!("the Docker engine on {slot}");
+    let waited = until(&on, ENGINE, sink, async || match engine.version().await {
+        Ok(version) => Ok(Found::Ready(version)),
+        Err(error) if error.is_unreachable() => Ok(Found::NotYet(error.to_string())),
+        Err(error) => Err(error),
+    });
+    match waited.await {
+        Ok(_) => Ok(()),
+        Err(WaitError::Ended(error)) => Err(error.into()),
+        Err(timed_out @ WaitError::TimedOut { .. }) => {
+            let help = format!(
+                "is Docker installed there? `user_data` can install it; a3 ssh {} and docker version tell",
+                slot
+            );
+            Err(Failure::new(timed_out.to_string(), Some(help)))
+        }
+    }
+}

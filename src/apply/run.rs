@@ -1,0 +1,239 @@
+//! The steps on a service's container: run, start, restart, change in place.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+
+use super::Work;
+use super::failure::{Done, Failure, StepResult};
+use super::site::Site;
+use crate::docker::{ContainerDetail, NewContainer, Proof, Swap, absolute_binds};
+use crate::event::{Activity, Sink};
+use crate::host::Host;
+use crate::plan::hash::{self, source_key};
+use crate::plan::names::{self, label};
+use crate::plan::settings::Env;
+use crate::plan::step;
+use crate::record::{InPlace, ReleasedService};
+use crate::spec::{Check, EnvValue, Machine, Service};
+
+/// Pulls the image if it is missing, then puts the new container in the place of the old one.
+///
+/// - Assumes: the image is in the registry (or the local engine), the lease is ours.
+/// - Guarantees: the container of this name is the planned one and was proven to work; the image has
+///   a tag of this release there, so that pruning leaves it; the record says so.
+/// - Repeat after a crash: anywhere; the swap goes on from where it was (see [`Swap`]).
+/// - Errors: the pull's; the container does not start or does not work: then the old one runs again.
+pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) -> StepResult {
+    let site = work.sites.get(&planned.slot)?;
+    let service = super::image::service(work, &planned.service)?;
+    let image = work.sites.reference(&planned.image)?;
+    if planned.pull {
+        let pulling = site.engine.pull(&image, work.job.world.credential(&image), sink);
+        work.job.stop.cut(pulling).await.ok_or_else(Failure::interrupted)??;
+    }
+    let deployment = &work.job.spec.name;
+    site.engine.ensure_network(&planned.settings.network, deployment).await?;
+    let config = config(work, planned, service, &site)?;
+    let new = new_container(work, planned, service, &site, (&image, &config))?;
+    // Not cut off by the first Ctrl-C: half a swap would be a gap.
+    let probe = planned.check.as_ref().map(|check| probe(&site.host, check));
+    let proof = Proof { probe: probe.as_ref().map(|(probe, deadline)| (probe.as_ref(), *deadline)) };
+    site.engine.swap(&Swap { new: &new, proof }, sink).await?;
+    keep(work, planned, &site, &image).await;
+    let released = ReleasedService {
+        image: image.clone(),
+        config,
+        settings: serde_json::to_value(&planned.settings).unwrap_or_default(),
+    };
+    site.note(|record| {
+        let number = work.sites.release();
+        if let Some(release) = record.releases.iter_mut().find(|release| release.number == number) {
+            release.services.insert(planned.service.clone(), released);
+        }
+        record.in_place.insert(planned.service.clone(), planned.settings.in_place.clone());
+    });
+    site.save().await?;
+    check_from_here(work, planned, service, sink).await;
+    Ok(Done::noted(image))
+}
+
+/// Known now at the latest: the plan may not have had the machine's key.
+fn config(work: &Work<'_>, planned: &step::Run, service: &Service, site: &Site) -> Result<String, Failure> {
+    let known = planned.config.clone();
+    let secrets = &work.job.observed.secrets;
+    let config = known.or_else(|| hash::config(&planned.settings, service, secrets, Some(&site.key)));
+    config.ok_or_else(|| Failure::new(format!("a secret of `{}` could not be read", service.name), None))
+}
+
+fn new_container(
+    work: &Work<'_>,
+    planned: &step::Run,
+    service: &Service,
+    site: &Site,
+    names: (&str, &str),
+) -> Result<NewContainer, Failure> {
+    let (image, config) = names;
+    let deployment = &work.job.spec.name;
+    let container = &planned.settings.name;
+    let labels = [
+        (label::DEPLOYMENT, deployment.clone()),
+        (label::SERVICE, planned.service.clone()),
+        (label::REPLICA, "0".to_owned()),
+        (label::OWN, names::own_mark(deployment, &planned.slot, &planned.service, container)),
+        (label::CONFIG, config.to_owned()),
+        (label::IMAGE, image.to_owned()),
+        (label::RELEASE, work.sites.release().to_string()),
+        (label::HOME, site.folder.clone()),
+    ];
+    Ok(NewContainer {
+        deployment: deployment.clone(),
+        settings: absolute_binds(&planned.settings, &site.base, &site.home),
+        environment: environment(work, planned, service)?,
+        image: image.to_owned(),
+        platform: work.job.observed.images.get(&planned.service).map(|seen| seen.platform),
+        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+    })
+}
+
+/// The values that the settings hold only by reference.
+fn environment(
+    work: &Work<'_>,
+    planned: &step::Run,
+    service: &Service,
+) -> Result<BTreeMap<String, SecretString>, Failure> {
+    let mut values = BTreeMap::new();
+    for (name, value) in &planned.settings.environment {
+        let value = match (value, service.environment.get(name)) {
+            (Env::Plain(_), _) => continue,
+            (Env::Secret(source), _) => work.job.observed.secrets.values.get(&source_key(source)).cloned(),
+            (Env::Resolved, Some(EnvValue::Resolved(value))) => Some(value.clone()),
+            (Env::Resolved, _) => None,
+        };
+        let value = value.ok_or_else(|| {
+            Failure::new(format!("the value of `environment.{name}` of `{}` is not known", service.name), None)
+        })?;
+        values.insert(name.clone(), value);
+    }
+    Ok(values)
+}
+
+/// A pulled digest has no tag, and pruning takes what has none. Not worth a failure.
+async fn keep(work: &Work<'_>, planned: &step::Run, site: &Site, image: &str) {
+    let kept = names::kept_image(&work.job.spec.name, &planned.service, work.sites.release());
+    if let Err(error) = site.engine.tag_image(image, &kept).await {
+        work.notice(format!("{}: {image} could not be kept from pruning: {error}", planned.slot));
+    }
+}
+
+type BoxedProbe<'a> = Box<dyn Fn(ContainerDetail) -> BoxFuture<'a, Result<(), String>> + Send + Sync + 'a>;
+
+/// Asks at the published address, or, where the port is not published, at the container's own;
+/// through ssh, so that no security group matters.
+fn probe<'a>(host: &'a Host, check: &'a Check) -> (BoxedProbe<'a>, Duration) {
+    let probe = move |detail: ContainerDetail| {
+        async move {
+            let published = detail.seen.ports.iter().find(|port| port.target == check.port);
+            let (address, port) = match published {
+                Some(port) => {
+                    let ip = port.host_ip.clone().filter(|ip| ip != "0.0.0.0" && ip != "::");
+                    (ip.unwrap_or_else(|| "127.0.0.1".to_owned()), port.published)
+                }
+                None => match detail.address {
+                    Some(address) => (address, check.port),
+                    None => return Err("it has no address yet".to_owned()),
+                },
+            };
+            host.http_check(&address, port, check).await.map_err(|error| error.to_string())
+        }
+        .boxed()
+    };
+    (Box::new(probe), check.timeout)
+}
+
+/// Once, for published ports: a failure is the security group's or the network's, and only said.
+async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service, sink: Sink<'_>) {
+    let Some(check) = &planned.check else { return };
+    let group = work.job.spec.groups.get(&planned.slot.group);
+    let Some(group) = group.filter(|group| matches!(group.machine, Machine::Ec2(_))) else { return };
+    let port = service.ports.iter().find(|port| port.target == check.port).and_then(|port| port.published);
+    let (Some(port), Ok(site)) = (port, work.sites.get(&planned.slot)) else { return };
+    let Some(address) = site.host.address() else { return };
+    if let Err(error) = crate::host::http_check_from_here(&address, port, check).await {
+        let message = format!(
+            "`{}` works on the machine, but does not answer from here at {address}:{port} ({error}); does the \
+             security group of `{}` let you in (ec2.allow_from)?",
+            service.name, group.name
+        );
+        sink(Activity::Warning { message });
+    }
+}
+
+/// Restarts a container because its data changed or it is unhealthy.
+///
+/// - Assumes: it is ours and its settings are as wanted.
+/// - Guarantees: it was started after the step began, and was proven to work.
+/// - Repeat after a crash: anywhere; at worst it restarts twice.
+/// - Errors: it does not come back.
+pub(crate) async fn restart(
+    work: &Work<'_>,
+    site: &Site,
+    service: &str,
+    container: &str,
+    sink: Sink<'_>,
+) -> StepResult {
+    let spec = super::image::service(work, service)?;
+    site.engine.restart_container(container, spec.stop_grace_period).await?;
+    prove(site, spec, container, sink).await?;
+    Ok(Done::noted(container))
+}
+
+/// Starts a container that stopped.
+///
+/// - Assumes: it is ours and its settings are as wanted.
+/// - Guarantees: it runs and was proven to work.
+/// - Repeat after a crash: anywhere.
+/// - Errors: it does not start, or ends again.
+pub(crate) async fn start(
+    work: &Work<'_>,
+    site: &Site,
+    service: &str,
+    container: &str,
+    sink: Sink<'_>,
+) -> StepResult {
+    let spec = super::image::service(work, service)?;
+    site.engine.start_container(container).await?;
+    prove(site, spec, container, sink).await?;
+    Ok(Done::noted(container))
+}
+
+async fn prove(site: &Site, service: &Service, container: &str, sink: Sink<'_>) -> Result<(), Failure> {
+    let probe = service.check.as_ref().map(|check| probe(&site.host, check));
+    let proof = Proof { probe: probe.as_ref().map(|(probe, deadline)| (probe.as_ref(), *deadline)) };
+    if let Err(error) = site.engine.prove(container, proof, sink).await {
+        for line in site.engine.tail(container, 20).await.unwrap_or_default() {
+            sink(Activity::Output { line });
+        }
+        return Err(Failure::new(
+            format!("`{}` does not work: {error}", service.name),
+            Some(format!("a3 logs {}", service.name)),
+        ));
+    }
+    Ok(())
+}
+
+/// Changes what `docker update` can change, and writes it down.
+///
+/// - Assumes: the container is ours.
+/// - Guarantees: it has the settings; it is not restarted for them.
+/// - Repeat after a crash: anywhere.
+/// - Errors: the engine's (a limit below what is in use).
+pub(crate) async fn update(site: &Site, service: &str, container: &str, settings: &InPlace) -> StepResult {
+    site.engine.update_container(container, settings).await?;
+    site.note(|record| drop(record.in_place.insert(service.to_owned(), settings.clone())));
+    site.save().await?;
+    Ok(Done::noted(container))
+}

@@ -1,0 +1,54 @@
+//! The end of an apply: records are finished, leases given back, addresses named.
+
+use super::address::addresses_with;
+use super::failure::FailureKind;
+use super::runner::Summary;
+use super::Work;
+use crate::explain::Explain as _;
+use crate::id::Slot;
+use crate::observe::live_instances;
+use crate::record::ReleaseStatus;
+
+/// Finishes every machine that was worked on.
+pub(crate) async fn settle(work: &Work<'_>, summary: &mut Summary) {
+    let complete = summary.is_success() && !work.job.stop.is_requested();
+    for site in work.sites.all() {
+        site.note(|record| {
+            let number = work.sites.release();
+            let ours = record.releases.iter_mut().find(|release| release.number == number);
+            if let Some(release) = ours {
+                release.status = if complete { ReleaseStatus::Complete } else { ReleaseStatus::Failed };
+            }
+        });
+        let lost = summary.worst == Some(FailureKind::Locked);
+        if !lost && !work.job.plan.destroy {
+            if let Err(failure) = site.save().await {
+                work.notice(format!("{}: the record could not be written: {}", site.slot, failure.cause.message));
+                summary.worst = summary.worst.max(Some(FailureKind::Failed));
+            }
+        }
+        if let Err(failure) = site.release_lease().await {
+            work.notice(format!("{}: the lease ends by itself: {}", site.slot, failure.cause.message));
+        }
+    }
+    if summary.is_success() && !work.job.plan.destroy {
+        summary.addresses = addresses(work).await;
+    }
+}
+
+async fn addresses(work: &Work<'_>) -> Vec<crate::event::ServiceAddress> {
+    let seen = live_instances(&work.job.observed.clouds);
+    let mut public = std::collections::BTreeMap::new();
+    for (slot, _) in work.job.spec.slots() {
+        let launched = work.sites.instance(&slot);
+        let known = seen.get(&slot);
+        let id = launched.as_ref().or(known.map(|one| &one.id));
+        let (Some(id), Some(Ok(cloud))) = (id, work.job.world.clouds.get(&slot.group)) else { continue };
+        // A stopped instance comes back with another address, so the observed one may be of yesterday.
+        match cloud.wait_running(id, &|_| {}).await {
+            Ok(one) => drop(public.insert(slot, one.public_ip.or(one.private_ip))),
+            Err(error) => work.notice(error.cause().message),
+        }
+    }
+    addresses_with(work.job.spec, |slot: &Slot| public.get(slot).cloned().flatten())
+}

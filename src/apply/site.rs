@@ -1,0 +1,249 @@
+//! The machines that are worked on: their connection, lease and record, and what steps have yielded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use secrecy::SecretString;
+
+use super::failure::{Failure, FailureKind};
+use super::{Job, Work};
+use crate::docker::Engine;
+use crate::host::{Ask, Host};
+use crate::id::{Digest, Slot};
+use crate::observe::now;
+use crate::observed::{Cause, HostSeen, Observed};
+use crate::plan::paths::resolve;
+use crate::plan::step::{Action, Image, Plan, Step, StepId};
+use crate::record::lease::HeldLease;
+use crate::record::{Record, Release, ReleaseStatus, ReleasedService, holder, store};
+
+/// A machine that is worked on.
+pub(crate) struct Site {
+    pub(crate) slot: Slot,
+    pub(crate) host: Host,
+    pub(crate) engine: Engine,
+    /// What relative paths mean there.
+    pub(crate) base: String,
+    /// What `~` means there.
+    pub(crate) home: String,
+    /// a3's folder there.
+    pub(crate) folder: String,
+    /// The key for the HMAC of secrets.
+    pub(crate) key: SecretString,
+    lease: HeldLease,
+    record: Mutex<Record>,
+}
+
+impl Site {
+    /// An absolute path there.
+    pub(crate) fn resolve(&self, path: &str) -> String {
+        resolve(path, &self.base, &self.home)
+    }
+
+    /// Somebody took the lease over: nothing more is written here.
+    pub(crate) async fn verify_lease(&self) -> Result<(), Failure> {
+        self.lease.verify().await.map_err(|error| Failure { kind: FailureKind::Locked, ..Failure::from(error) })
+    }
+
+    /// Changes what is written down there.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Record)) {
+        change(&mut lock(&self.record));
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        lock(&self.record).clone()
+    }
+
+    /// Writes it down.
+    pub(crate) async fn save(&self) -> Result<(), Failure> {
+        let record = self.record();
+        Ok(store::write(&self.host, &self.folder, &record).await?)
+    }
+
+    pub(crate) async fn release_lease(&self) -> Result<(), Failure> {
+        Ok(self.lease.release().await?)
+    }
+}
+
+/// Everything that steps share.
+pub(crate) struct Sites {
+    /// The number of this release.
+    release: u64,
+    sites: Mutex<BTreeMap<Slot, Arc<Site>>>,
+    images: Mutex<BTreeMap<StepId, Digest>>,
+    firewalls: Mutex<BTreeMap<String, String>>,
+    instances: Mutex<BTreeMap<Slot, String>>,
+}
+
+impl Sites {
+    pub(crate) fn new(job: &Job<'_>) -> Self {
+        Self {
+            release: last_release(job.observed) + 1,
+            sites: Mutex::default(),
+            images: Mutex::default(),
+            firewalls: Mutex::default(),
+            instances: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn release(&self) -> u64 {
+        self.release
+    }
+
+    /// Takes the leases of every machine that the plan writes to, in the order of slots; on a
+    /// conflict those already taken are given back.
+    pub(crate) async fn begin(&self, work: &Work<'_>) -> Result<(), Failure> {
+        let planned = work.job.plan.steps.iter().filter(|step| !step.provisional);
+        let slots: BTreeSet<&Slot> = planned.filter_map(|step| super::graph::slot_of(&step.action)).collect();
+        for slot in slots {
+            let Some(host) = work.job.world.host(slot) else { continue };
+            if let Err(failure) = self.open(work, slot, &host).await {
+                for site in self.all() {
+                    site.release_lease().await.ok();
+                }
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a3's folder there, takes the lease, and begins the release.
+    pub(crate) async fn open(&self, work: &Work<'_>, slot: &Slot, host: &Host) -> Result<(), Failure> {
+        if lock(&self.sites).contains_key(slot) {
+            return Ok(());
+        }
+        let ask = Ask { deployment: work.job.spec.name.clone(), targets: Vec::new() };
+        let facts = host.facts(&ask).await?;
+        let key = store::prepare(host, &facts.folder).await?;
+        let lease = HeldLease::take(host, &facts.folder, &holder()).await;
+        let lease = lease.map_err(|error| Failure { kind: FailureKind::Locked, ..Failure::from(error) })?;
+        // Whoever applied between our look and our lease has changed what the plan rests on.
+        let now_there = host.facts(&ask).await?.record;
+        let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);
+        if let Some(seen) = seen
+            && seen.record != now_there
+        {
+            lease.release().await.ok();
+            let message = format!("somebody applied to {slot} while this plan was made");
+            let help = Some("a3 apply again: it plans with what is there now".to_owned());
+            return Err(Failure::of_kind(FailureKind::Refused, Cause { message, help }));
+        }
+        let site = Site {
+            slot: slot.clone(),
+            host: host.clone(),
+            engine: host.engine(),
+            base: facts.base,
+            home: facts.home,
+            folder: facts.folder,
+            key,
+            lease,
+            record: Mutex::new(now_there.unwrap_or_default()),
+        };
+        site.note(|record| {
+            record.version = crate::record::VERSION;
+            begin_release(record, self.release, &work.job.plan.steps, slot);
+        });
+        if !work.job.plan.destroy {
+            site.save().await?;
+        }
+        lock(&self.sites).insert(slot.clone(), Arc::new(site));
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, slot: &Slot) -> Result<Arc<Site>, Failure> {
+        let site = lock(&self.sites).get(slot).cloned();
+        site.ok_or_else(|| Failure::new(format!("{slot} was never reached"), None))
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Site>> {
+        lock(&self.sites).values().cloned().collect()
+    }
+
+    /// A machine that has no folder any more needs no record and no lease.
+    pub(crate) fn close(&self, slot: &Slot) -> Option<Arc<Site>> {
+        lock(&self.sites).remove(slot)
+    }
+
+    /// A step yielded an image.
+    pub(crate) fn yields(&self, id: StepId, image: Digest) {
+        lock(&self.images).insert(id, image);
+    }
+
+    /// What a step runs, as the engine takes it: `repo@sha256:…` or an image id.
+    pub(crate) fn reference(&self, image: &Image) -> Result<String, Failure> {
+        match image {
+            Image::Pinned { repository, digest } => Ok(format!("{repository}@{digest}")),
+            Image::Local { id } => Ok(id.to_string()),
+            Image::From { step, repository } => {
+                let digest = lock(&self.images).get(step).cloned();
+                let digest = digest.ok_or_else(|| Failure::new("the image was not made", None))?;
+                Ok(repository.as_ref().map_or(digest.to_string(), |name| format!("{name}@{digest}")))
+            }
+        }
+    }
+
+    /// What each service runs, as far as it is known by now.
+    pub(crate) fn images(&self, plan: &Plan) -> BTreeMap<String, Image> {
+        let made = lock(&self.images);
+        let runs = plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Run(run) => Some((run.service.clone(), &run.image)),
+            _ => None,
+        });
+        let known = runs.map(|(service, image)| {
+            let image = match image {
+                Image::From { step, repository: Some(repository) } => match made.get(step) {
+                    Some(digest) => Image::Pinned { repository: repository.clone(), digest: digest.clone() },
+                    None => image.clone(),
+                },
+                Image::From { step, repository: None } => {
+                    made.get(step).map_or_else(|| image.clone(), |id| Image::Local { id: id.clone() })
+                }
+                Image::Pinned { .. } | Image::Local { .. } => image.clone(),
+            };
+            (service, image)
+        });
+        known.collect()
+    }
+
+    pub(crate) fn keep_firewall(&self, group: &str, id: &str) {
+        lock(&self.firewalls).insert(group.to_owned(), id.to_owned());
+    }
+
+    pub(crate) fn firewall(&self, group: &str) -> Option<String> {
+        lock(&self.firewalls).get(group).cloned()
+    }
+
+    pub(crate) fn keep_instance(&self, slot: &Slot, id: &str) {
+        lock(&self.instances).insert(slot.clone(), id.to_owned());
+    }
+
+    pub(crate) fn instance(&self, slot: &Slot) -> Option<String> {
+        lock(&self.instances).get(slot).cloned()
+    }
+}
+
+fn last_release(observed: &Observed) -> u64 {
+    let records = observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
+    records.map(Record::last_release).max().unwrap_or(0)
+}
+
+/// A release is begun where containers change. It starts from what the last one left running, so
+/// that it names every service of the machine.
+fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) {
+    let changes = |step: &&Step| match &step.action {
+        Action::Run(run) => run.slot == *slot,
+        Action::RemoveContainer { slot: on, .. } => on == slot,
+        _ => false,
+    };
+    if steps.iter().find(changes).is_none() || record.releases.iter().any(|release| release.number == number) {
+        return;
+    }
+    let services: BTreeMap<String, ReleasedService> =
+        record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
+    let status = ReleaseStatus::Started;
+    record.releases.push(Release { number, status, by: holder(), at: now(), services });
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

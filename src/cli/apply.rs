@@ -1,0 +1,111 @@
+//! `a3 plan`, `a3 apply`, `a3 destroy`.
+
+use super::args::{ApplyArgs, DestroyArgs, PlanArgs};
+use super::exit::Exit;
+use super::fault::{Ended, Fault};
+use super::work::{self, How, Wish};
+use super::{Session, terminal};
+use crate::id::Slot;
+use crate::observe::secrets::Consent;
+use crate::observed::{HostSeen, Observed};
+use crate::plan::Destroy;
+use crate::report::{plan_json, plan_text};
+
+/// `a3 plan`
+pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
+    let spec = session.load(args.spec.spec.as_ref())?;
+    let options = work::options(&spec, &args.scope)?;
+    let consent = session.consent(&spec, args.yes)?;
+    let looked = work::look(&spec, &Wish::Apply(options), consent).await;
+    if args.json {
+        terminal::data(&plan_json::PlanDocument::of(&looked.plan).to_text());
+    } else {
+        terminal::data(&plan_text::plan_text(&looked.plan, &session.data_look));
+    }
+    if let Some(exit) = work::exit_of_blocked(&looked.plan) {
+        return Err(Fault::said(exit));
+    }
+    let pending = args.detailed_exitcode && !looked.plan.steps.is_empty();
+    Ok(if pending { Exit::Pending } else { Exit::Done })
+}
+
+/// `a3 apply`
+pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
+    let spec = session.load(args.spec.spec.as_ref())?;
+    let options = work::options(&spec, &args.scope)?;
+    let consent = session.consent(&spec, args.yes)?;
+    let _lock = work::lock(&spec).await?;
+    let looked = work::look(&spec, &Wish::Apply(options), consent).await;
+    let how = How {
+        yes: args.yes,
+        allow_terminate: args.allow_terminate,
+        json: args.json,
+        question: "Apply these changes?",
+        go_on: session.command_line("apply", args.spec.spec.as_ref()),
+    };
+    match work::carry_out(session, &spec, &looked, &how).await? {
+        Some(summary) => work::ended(&summary),
+        None => {
+            let addresses = crate::apply::addresses(&spec, &looked.observed);
+            if !args.json {
+                terminal::data(&crate::report::address_lines(&addresses));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// `a3 destroy`
+pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
+    let spec = session.load(args.spec.spec.as_ref())?;
+    let wish = Wish::Destroy(Destroy { instances: args.instance.iter().cloned().collect() });
+    let nothing = Consent { commands: false };
+    let _lock = work::lock(&spec).await?;
+    let looked = work::look(&spec, &wish, nothing).await;
+    refuse_leased(session, &looked.observed)?;
+    let how = How {
+        yes: args.yes,
+        allow_terminate: true,
+        json: args.json,
+        question: "Destroy all of this? It cannot be undone.",
+        go_on: session.command_line("destroy", args.spec.spec.as_ref()),
+    };
+    if let Some(summary) = work::carry_out(session, &spec, &looked, &how).await? {
+        work::ended(&summary)?;
+    }
+    if !args.instance.is_empty() {
+        return Ok(Exit::Done);
+    }
+    // The proof: look again, and find nothing that would have to be destroyed.
+    let left = work::look(&spec, &wish, nothing).await;
+    if left.plan.steps.is_empty() && left.plan.blocked.is_empty() {
+        session.say(&format!("Nothing is left of {}.\n", spec.name), args.json);
+        return Ok(Exit::Done);
+    }
+    session.say(&plan_text::plan_text(&left.plan, &session.look), args.json);
+    let exit = work::exit_of_blocked(&left.plan).unwrap_or(Exit::Failed);
+    Err(Fault::new(exit, "this is still there after the destroy", Some("a3 destroy again")))
+}
+
+/// Somebody at work on a machine is not cut off; a machine that cannot be asked is said to be so.
+fn refuse_leased(session: &Session, observed: &Observed) -> Result<(), Fault> {
+    for (slot, seen) in &observed.hosts {
+        match seen {
+            HostSeen::Ready(facts) => {
+                if let Some(lease) = facts.lease.as_ref().filter(|lease| lease.expires > facts.now) {
+                    let message = format!("{} is at work on {slot} (lease {})", lease.holder, lease.number);
+                    let help = "wait until it is done; a lease ends by itself a minute after its holder";
+                    return Err(Fault::new(Exit::Locked, message, Some(help)));
+                }
+            }
+            HostSeen::Unreachable(cause) => not_checked(session, slot, &cause.message),
+            HostSeen::NotYet(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn not_checked(session: &Session, slot: &Slot, why: &str) {
+    let message = format!("{slot}: whether somebody is at work there was not checked: {why}");
+    terminal::talk(&crate::report::error::note_text(&session.look, &message));
+}

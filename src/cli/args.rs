@@ -1,0 +1,234 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Declarative deployment of containers: one deploy.yaml, plan, apply, destroy.
+///
+/// Exit codes: 0 done or nothing to do · 1 failed or declined · 2 changes pending
+/// (--detailed-exitcode) · 64 usage · 65 bad deploy.yaml · 69 something needed for the decision could
+/// not be reached · 73 refused for safety · 75 locked · 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "a3", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What all commands take.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What all commands take.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// A spec file; more than one are merged in order, as Compose does [default: deploy.yaml].
+    #[arg(long = "file", short = 'f', global = true, value_name = "FILE", env = "A3_FILE", value_delimiter = ':')]
+    pub file: Vec<PathBuf>,
+    /// Activates a profile's services.
+    #[arg(long, global = true, value_name = "NAME", env = "COMPOSE_PROFILES", value_delimiter = ',')]
+    pub profile: Vec<String>,
+    /// Whether to colour: on a terminal, always, or never. NO_COLOR is respected.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Says more: every call to engines, registries and EC2.
+    #[arg(long, short = 'v', global = true)]
+    pub verbose: bool,
+    /// Writes what --verbose says to a file.
+    #[arg(long, global = true, value_name = "FILE", env = "A3_LOG_FILE")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Checks deploy.yaml, offline, and reports all errors at once.
+    Validate(Validate),
+    /// Prints the JSON Schema of deploy.yaml.
+    Schema,
+    /// Prints the merged spec with the file and line of each value.
+    Config(SpecFile),
+    /// Shows how deploy.yaml differs from what exists. Changes nothing.
+    Plan(PlanArgs),
+    /// Plans, asks, and does what is missing.
+    Apply(ApplyArgs),
+    /// Removes everything, or one instance, and proves what is gone.
+    Destroy(DestroyArgs),
+    /// Builds images only.
+    Build(BuildArgs),
+    /// Builds and pushes images only.
+    Push(ImageArgs),
+    /// Shows instances and containers.
+    Status(StatusArgs),
+    /// Shows a service's log, through ssh.
+    Logs(LogsArgs),
+    /// Prints a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The spec as an argument, beside --file.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SpecFile {
+    /// The spec file.
+    #[arg(value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+}
+
+/// `a3 validate`
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// The spec.
+    #[command(flatten)]
+    pub spec: SpecFile,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What narrows a plan.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Scope {
+    /// Only this service, group or slot, and the images it needs.
+    #[arg(long, value_name = "NAME")]
+    pub target: Vec<String>,
+    /// Replaces the machine of a slot (web/0).
+    #[arg(long, value_name = "SLOT")]
+    pub replace: Vec<String>,
+    /// Builds a service's image anew.
+    #[arg(long, value_name = "SERVICE")]
+    pub rebuild: Vec<String>,
+}
+
+/// `a3 plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The spec.
+    #[command(flatten)]
+    pub spec: SpecFile,
+    /// What narrows it.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// Exits with 2 when there is something to do.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Lets {command: …} secrets run without asking.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `a3 apply`
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The spec.
+    #[command(flatten)]
+    pub spec: SpecFile,
+    /// What narrows it.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// Does not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Lets it end machines without a terminal to ask on.
+    #[arg(long)]
+    pub allow_terminate: bool,
+    /// Events as JSON lines on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `a3 destroy`
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    /// The spec.
+    #[command(flatten)]
+    pub spec: SpecFile,
+    /// One instance by mnemonic name, slot or id.
+    #[arg(long, value_name = "NAME")]
+    pub instance: Vec<String>,
+    /// Does not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Events as JSON lines on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which services.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// The services; all with a `build` when none is named.
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Builds a service's image anew.
+    #[arg(long, value_name = "SERVICE")]
+    pub rebuild: Vec<String>,
+    /// Lets {command: …} secrets run without asking.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `a3 build`
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// Which.
+    #[command(flatten)]
+    pub images: ImageArgs,
+    /// Lists the files, sizes and digest that would be sent, and builds nothing.
+    #[arg(long)]
+    pub list_context: bool,
+}
+
+/// `a3 status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Stopped containers and ended instances too.
+    #[arg(long)]
+    pub all: bool,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `a3 logs`
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The service; all when none is named.
+    #[arg(value_name = "SERVICE")]
+    pub service: Vec<String>,
+    /// Goes on.
+    #[arg(long)]
+    pub follow: bool,
+    /// Since a time (RFC 3339) or a duration ago (10m).
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Until a time or a duration ago.
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Only the last lines.
+    #[arg(long, value_name = "LINES")]
+    pub tail: Option<usize>,
+    /// Only lines that match a regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// With each line's time.
+    #[arg(long, short = 't')]
+    pub timestamps: bool,
+}

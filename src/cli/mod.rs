@@ -1,0 +1,161 @@
+//! The `a3` command: arguments, exit codes, questions. The only place that ends the process.
+
+mod apply;
+pub mod args;
+pub mod exit;
+mod fault;
+mod images;
+mod logging;
+mod logs;
+mod spec;
+mod status;
+mod terminal;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::load::{LoadError, Loaded, load};
+use crate::observe::secrets::Consent;
+use crate::report::Look;
+use crate::report::error::note_text;
+use crate::spec::{SecretSource, Spec};
+use args::{Cli, Command, Global};
+use exit::Exit;
+use fault::{Ended, Fault};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap would exit with 2, which means "changes pending" here.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            error.print().ok();
+            return exit.into();
+        }
+    };
+    let look = terminal::look(cli.global.color);
+    let ended = start(cli);
+    let exit = ended.unwrap_or_else(|fault| {
+        terminal::talk(&fault.to_text(&look));
+        fault.exit
+    });
+    exit.into()
+}
+
+fn start(cli: Cli) -> Ended {
+    logging::start(&cli.global).map_err(|error| Fault::new(Exit::Usage, error, None))?;
+    // Both TLS users (AWS, registries) take the process's provider; with several compiled in, rustls
+    // has no default of its own.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
+    let session = Session {
+        look: terminal::look(cli.global.color),
+        data_look: terminal::data_look(cli.global.color),
+        global: cli.global,
+    };
+    let ended = runtime.block_on(dispatch(&session, &cli.command));
+    // What was cut off (a read of standard input, a connection that hangs) does not hold us up.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn dispatch(session: &Session, command: &Command) -> Ended {
+    match command {
+        Command::Validate(args) => spec::validate(session, args),
+        Command::Schema => spec::schema(),
+        Command::Config(args) => spec::config(session, args),
+        Command::Plan(args) => apply::plan(session, args).await,
+        Command::Apply(args) => apply::apply(session, args).await,
+        Command::Destroy(args) => apply::destroy(session, args).await,
+        Command::Build(args) => images::build(session, args).await,
+        Command::Push(args) => images::push(session, args).await,
+        Command::Status(args) => status::status(session, args).await,
+        Command::Logs(args) => logs::logs(session, args).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);
+            terminal::data(&String::from_utf8_lossy(&script));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// What every command has at hand.
+struct Session {
+    global: Global,
+    look: Look,
+    data_look: Look,
+}
+
+impl Session {
+    /// The files of the spec: the argument, else `--file`, else `deploy.yaml`.
+    fn files(&self, argument: Option<&PathBuf>) -> Vec<PathBuf> {
+        match argument {
+            Some(file) => vec![file.clone()],
+            None if self.global.file.is_empty() => vec![PathBuf::from("deploy.yaml")],
+            None => self.global.file.clone(),
+        }
+    }
+
+    fn load_raw(&self, argument: Option<&PathBuf>) -> Result<Loaded, LoadError> {
+        load(&self.files(argument), &self.global.profile)
+    }
+
+    fn load(&self, argument: Option<&PathBuf>) -> Result<Spec, Fault> {
+        let loaded = self.load_raw(argument).map_err(|error| self.fault_of(&error))?;
+        for notice in &loaded.notices {
+            terminal::talk(&note_text(&self.look, notice));
+        }
+        Ok(loaded.spec)
+    }
+
+    fn fault_of(&self, error: &LoadError) -> Fault {
+        Fault::rendered(Exit::BadSpec, error.to_text(&self.look))
+    }
+
+    /// Whether `{command: …}` secrets may run: after a yes, or with one asked for now.
+    fn consent(&self, spec: &Spec, yes: bool) -> Result<Consent, Fault> {
+        let commands = spec.secret_sources().into_iter().filter_map(|source| match source {
+            SecretSource::Command(line) => Some(line.join(" ")),
+            SecretSource::Env(_) | SecretSource::File(_) => None,
+        });
+        let commands: Vec<String> = commands.collect();
+        if commands.is_empty() || yes {
+            return Ok(Consent { commands: true });
+        }
+        let listed = commands.join("`, `");
+        if !terminal::can_ask() {
+            let message = format!("deploy.yaml runs `{listed}` for a secret, and there is no terminal to ask on");
+            return Err(Fault::new(Exit::Refused, message, Some("add --yes (-y) if you trust it")));
+        }
+        if terminal::ask(&format!("deploy.yaml runs `{listed}` for a secret. Run it?")) {
+            return Ok(Consent { commands: true });
+        }
+        Err(Fault::new(Exit::Failed, "declined; nothing was done", None))
+    }
+
+    /// The command that does the same again, as it can be typed.
+    fn command_line(&self, verb: &str, argument: Option<&PathBuf>) -> String {
+        let mut line = format!("a3 {verb}");
+        if let Some(file) = argument {
+            line.push_str(&format!(" {}", file.display()));
+        }
+        for file in self.global.file.iter().filter(|_| argument.is_none()) {
+            line.push_str(&format!(" -f {}", file.display()));
+        }
+        for profile in &self.global.profile {
+            line.push_str(&format!(" --profile {profile}"));
+        }
+        line
+    }
+
+    /// Says something that is no data; with `--json` stdout is the stream's alone.
+    fn say(&self, text: &str, json: bool) {
+        if json { terminal::talk(text) } else { terminal::data(text) }
+    }
+}

@@ -1,0 +1,234 @@
+//! What `plan`, `apply` and `destroy` share: open the world, plan, ask, do, report.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use super::args::Scope;
+use super::exit::Exit;
+use super::fault::{Ended, Fault};
+use super::{Session, terminal};
+use crate::apply::{self, FailureKind, Job, Stop, Summary};
+use crate::event::Event;
+use crate::id::Slot;
+use crate::observe::secrets::Consent;
+use crate::observe::{Need, World, observe};
+use crate::observed::Observed;
+use crate::plan::step::{BlockedKind, Plan, Step};
+use crate::plan::{Destroy, Options, plan, plan_destroy};
+use crate::record::lock::DeploymentLock;
+use crate::report::reporter::Talk;
+use crate::report::{Look, Reporter, plan_text};
+use crate::spec::Spec;
+
+/// A deployment that was looked at.
+pub(crate) struct Looked {
+    pub(crate) world: World,
+    pub(crate) observed: Observed,
+    pub(crate) plan: Plan,
+}
+
+/// Nobody else on this machine plans and applies this deployment meanwhile.
+pub(crate) async fn lock(spec: &Spec) -> Result<DeploymentLock, Fault> {
+    DeploymentLock::take(&spec.name).await.map_err(|error| Fault::of(Exit::Locked, &error))
+}
+
+/// What is planned.
+pub(crate) enum Wish {
+    Apply(Options),
+    Destroy(Destroy),
+}
+
+/// Opens the world, observes, plans.
+pub(crate) async fn look(spec: &Spec, wish: &Wish, consent: Consent) -> Looked {
+    let need = match wish {
+        Wish::Apply(_) => Need::Everything,
+        Wish::Destroy(_) => Need::Machines,
+    };
+    let world = World::open(spec, need, consent).await;
+    let observed = observe(spec, &world).await;
+    let plan = match wish {
+        Wish::Apply(options) => plan(spec, &observed, options),
+        Wish::Destroy(destroy) => plan_destroy(spec, &observed, destroy),
+    };
+    Looked { world, observed, plan }
+}
+
+/// The options of `--target`, `--replace`, `--rebuild`, checked against the spec.
+pub(crate) fn options(spec: &Spec, scope: &Scope) -> Result<Options, Fault> {
+    for name in &scope.rebuild {
+        known_service(spec, name)?;
+    }
+    let mut replace = BTreeSet::new();
+    for name in &scope.replace {
+        let slot = name.parse::<Slot>().ok().filter(|slot| spec.slots().any(|(known, _)| known == *slot));
+        replace.insert(slot.ok_or_else(|| {
+            let slots: Vec<String> = spec.slots().map(|(slot, _)| slot.to_string()).collect();
+            let message = format!("`--replace {name}` names no slot; there are {}", slots.join(", "));
+            Fault::new(Exit::Usage, message, None)
+        })?);
+    }
+    for name in &scope.target {
+        let is_slot = || spec.slots().any(|(slot, _)| slot.to_string() == *name);
+        if !spec.services.contains_key(name) && !spec.groups.contains_key(name) && !is_slot() {
+            let services: Vec<&str> = spec.services.keys().map(String::as_str).collect();
+            let groups: Vec<&str> = spec.groups.keys().map(String::as_str).collect();
+            let message = format!(
+                "`--target {name}` names nothing; services: {}; groups: {}",
+                services.join(", "),
+                groups.join(", ")
+            );
+            return Err(Fault::new(Exit::Usage, message, None));
+        }
+    }
+    Ok(Options {
+        rebuild: scope.rebuild.iter().cloned().collect(),
+        replace,
+        target: scope.target.iter().cloned().collect(),
+    })
+}
+
+/// An unknown service is refused with the list of those that there are.
+pub(crate) fn known_service(spec: &Spec, name: &str) -> Result<(), Fault> {
+    if spec.services.contains_key(name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = spec.services.keys().map(String::as_str).collect();
+    let inactive = spec.inactive.iter().any(|inactive| inactive == name);
+    let help = inactive.then(|| format!("its profile is not active: a3 --profile NAME, for `{name}`"));
+    let message = format!("there is no active service `{name}`; there are {}", known.join(", "));
+    Err(Fault::new(Exit::Usage, message, help.as_deref()))
+}
+
+/// 69 when a decision rests on something unreachable, 73 when it would be unsafe, else 1.
+pub(crate) fn exit_of_blocked(plan: &Plan) -> Option<Exit> {
+    let kinds: Vec<BlockedKind> = plan.blocked.iter().map(|blocked| blocked.kind).collect();
+    if kinds.contains(&BlockedKind::Unreachable) {
+        Some(Exit::Unreachable)
+    } else if kinds.contains(&BlockedKind::Refused) {
+        Some(Exit::Refused)
+    } else if kinds.contains(&BlockedKind::Impossible) {
+        Some(Exit::Failed)
+    } else {
+        None
+    }
+}
+
+/// How the work is done and shown.
+pub(crate) struct How<'a> {
+    pub(crate) yes: bool,
+    pub(crate) allow_terminate: bool,
+    pub(crate) json: bool,
+    /// `Apply these changes?`
+    pub(crate) question: &'a str,
+    /// What to type to go on after a failure.
+    pub(crate) go_on: String,
+}
+
+/// Shows the plan, asks, does it. `Ok(None)` when there was nothing to do.
+pub(crate) async fn carry_out(
+    session: &Session,
+    spec: &Spec,
+    looked: &Looked,
+    how: &How<'_>,
+) -> Result<Option<Summary>, Fault> {
+    let plan = &looked.plan;
+    if !how.json {
+        terminal::talk(&plan_text::plan_text(plan, &session.look));
+    }
+    if let Some(exit) = exit_of_blocked(plan) {
+        return Err(Fault::new(exit, "nothing was done, since some decisions could not be made", None));
+    }
+    if plan.steps.is_empty() {
+        return Ok(None);
+    }
+    agree(plan, how)?;
+    let stop = Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
+    let reporter = Mutex::new(reporter(session.look, session.global.verbose, how));
+    let events = |event: Event| {
+        if let Ok(mut reporter) = reporter.lock() {
+            reporter.report(&event);
+        }
+    };
+    let confirm = |slot: &Slot, steps: &[Step]| confirm_stronger(&session.look, how, slot, steps, &reporter);
+    let job = Job {
+        spec,
+        observed: &looked.observed,
+        plan,
+        world: &looked.world,
+        stop: &stop,
+        events: &events,
+        confirm: &confirm,
+    };
+    let summary = apply::apply(job).await;
+    if let Ok(mut reporter) = reporter.lock() {
+        reporter.close();
+    }
+    Ok(Some(summary))
+}
+
+fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
+    if plan.ends_machines() && !plan.destroy && !how.allow_terminate && !terminal::can_ask() {
+        let message = "this ends a machine, and there is no terminal to ask on";
+        return Err(Fault::new(Exit::Refused, message, Some("add --allow-terminate if that is meant")));
+    }
+    if how.yes {
+        return Ok(());
+    }
+    if !terminal::can_ask() {
+        let message = "this wants a yes, and there is no terminal to ask on";
+        return Err(Fault::new(Exit::Refused, message, Some("add --yes (-y)")));
+    }
+    if terminal::ask(how.question) {
+        return Ok(());
+    }
+    Err(Fault::new(Exit::Failed, "declined; nothing was done", None))
+}
+
+fn confirm_stronger(
+    look: &Look,
+    how: &How<'_>,
+    slot: &Slot,
+    steps: &[Step],
+    reporter: &Mutex<Reporter>,
+) -> bool {
+    if how.yes {
+        return true;
+    }
+    if !terminal::can_ask() {
+        return false;
+    }
+    let Ok(reporter) = reporter.lock() else { return false };
+    reporter.suspend(|| {
+        let mut text = format!("\n{slot} answers now, and needs more than was shown:\n");
+        for step in steps {
+            text.push_str(&format!("  {} {}\n", step.change.symbol(), step.title()));
+        }
+        terminal::talk(&text);
+        let _ = look;
+        terminal::ask("Go on?")
+    })
+}
+
+fn reporter(look: Look, verbose: bool, how: &How<'_>) -> Reporter {
+    use std::io::IsTerminal as _;
+    let talk = Talk { go_on: how.go_on.clone(), verbose };
+    let out = Box::new(std::io::stdout());
+    if how.json {
+        Reporter::json(out)
+    } else if std::io::stderr().is_terminal() && !verbose {
+        Reporter::human(look, talk, out)
+    } else {
+        Reporter::plain(look, talk, Box::new(std::io::stderr()), out)
+    }
+}
+
+/// How a command ends after the work.
+pub(crate) fn ended(summary: &Summary) -> Ended {
+    match summary.worst {
+        None => Ok(Exit::Done),
+        Some(FailureKind::Failed) => Err(Fault::said(Exit::Failed)),
+        Some(FailureKind::Refused) => Err(Fault::said(Exit::Refused)),
+        Some(FailureKind::Locked) => Err(Fault::said(Exit::Locked)),
+        Some(FailureKind::Interrupted) => Err(Fault::said(Exit::Interrupted)),
+    }
+}

@@ -1,0 +1,364 @@
+//! The engine's description of a container, as far as a3 reads it
+//! (`GET /containers/NAME/json`, <https://docs.docker.com/reference/api/engine/version/v1.41/>).
+//! Own types instead of bollard's: what a3 does not read cannot fail to be understood.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::container::ContainerDetail;
+use crate::observed::{ContainerSeen, ContainerState, Health, PublishedPort};
+use crate::spec::Protocol;
+
+/// Where a container does not say (<https://docs.docker.com/reference/cli/docker/container/stop/>).
+const DEFAULT_GRACE: u64 = 10;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Inspected {
+    id: String,
+    name: String,
+    image: String,
+    created: String,
+    #[serde(default)]
+    restart_count: u64,
+    state: State,
+    config: Config,
+    host_config: HostConfig,
+    #[serde(default)]
+    network_settings: NetworkSettings,
+    #[serde(default)]
+    mounts: Option<Vec<Mount>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    status: String,
+    #[serde(default)]
+    exit_code: i64,
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    started_at: String,
+    health: Option<HealthState>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthState {
+    status: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    tty: bool,
+    stop_timeout: Option<u64>,
+    healthcheck: Option<Healthcheck>,
+}
+
+/// Times are nanoseconds; 0 is the engine's default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Healthcheck {
+    interval: u64,
+    timeout: u64,
+    retries: u32,
+    start_period: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostConfig {
+    #[serde(default)]
+    auto_remove: bool,
+    port_bindings: Option<Ports>,
+    #[serde(default)]
+    restart_policy: RestartPolicy,
+    #[serde(default)]
+    memory: i64,
+    #[serde(default)]
+    nano_cpus: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RestartPolicy {
+    name: String,
+}
+
+/// By `80/tcp`.
+type Ports = BTreeMap<String, Option<Vec<Binding>>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct Binding {
+    host_ip: String,
+    host_port: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct NetworkSettings {
+    ports: Option<Ports>,
+    networks: Option<BTreeMap<String, Endpoint>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Endpoint {
+    #[serde(rename = "IPAddress")]
+    address: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mount {
+    #[serde(rename = "Type", default)]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    destination: String,
+}
+
+impl Inspected {
+    pub(super) fn into_detail(self) -> ContainerDetail {
+        let state = state(&self.state);
+        let ports = self.ports(state);
+        let mounts = self.mounts.unwrap_or_default();
+        let anonymous = mounts.iter().filter(|mount| mount.is_anonymous());
+        let health_deadline = self.config.healthcheck.as_ref().map(Healthcheck::decided_after);
+        let networks = self.network_settings.networks.unwrap_or_default();
+        ContainerDetail {
+            created: seconds(&self.created).unwrap_or(0),
+            restart_count: self.restart_count,
+            error: self.state.error,
+            tty: self.config.tty,
+            auto_remove: self.host_config.auto_remove,
+            restart: self.host_config.restart_policy.name,
+            memory: self.host_config.memory,
+            nano_cpus: self.host_config.nano_cpus,
+            grace: Duration::from_secs(self.config.stop_timeout.unwrap_or(DEFAULT_GRACE)),
+            address: networks.into_values().map(|end| end.address).find(|address| !address.is_empty()),
+            anonymous_volumes: anonymous
+                .map(|mount| (mount.destination.clone(), mount.name.clone()))
+                .collect(),
+            health_deadline,
+            seen: ContainerSeen {
+                id: self.id,
+                name: self.name.trim_start_matches('/').to_owned(),
+                image_id: self.image,
+                labels: self.config.labels.unwrap_or_default(),
+                state,
+                started: seconds(&self.state.started_at),
+                health: self.state.health.as_ref().and_then(health),
+                ports,
+                mounts: mounts.into_iter().map(Mount::into_what).collect(),
+            },
+        }
+    }
+
+    /// The ports that it holds now: as they are published while it runs, as they are configured
+    /// between two tries of its restart policy, none when it is stopped.
+    fn ports(&self, state: ContainerState) -> Vec<PublishedPort> {
+        let actual = self.network_settings.ports.as_ref();
+        let configured = self.host_config.port_bindings.as_ref();
+        let from: Vec<&Ports> = match state {
+            ContainerState::Running | ContainerState::Paused => actual.into_iter().collect(),
+            ContainerState::Restarting => actual.into_iter().chain(configured).collect(),
+            ContainerState::Created | ContainerState::Exited(_) | ContainerState::Gone => Vec::new(),
+        };
+        let mut found = Vec::new();
+        let mut known = BTreeSet::new();
+        for (key, bindings) in from.into_iter().flatten() {
+            let Some((target, protocol)) = port(key) else { continue };
+            for binding in bindings.iter().flatten() {
+                let Ok(published) = binding.host_port.parse() else { continue };
+                // An engine with IPv6 lists "all addresses" twice.
+                let any = matches!(binding.host_ip.as_str(), "" | "0.0.0.0" | "::");
+                let host_ip = (!any).then(|| binding.host_ip.clone());
+                if known.insert((host_ip.clone(), published, target, protocol.as_str())) {
+                    found.push(PublishedPort { host_ip, published, target, protocol });
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Mount {
+    /// Anonymous volumes are named by 64 hex digits.
+    fn is_anonymous(&self) -> bool {
+        self.kind == "volume" && is_anonymous(&self.name)
+    }
+
+    fn into_what(self) -> String {
+        if self.kind == "volume" { self.name } else { self.source }
+    }
+}
+
+/// Whether a volume's name is one that the engine made up.
+pub(super) fn is_anonymous(volume: &str) -> bool {
+    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl Healthcheck {
+    /// After so long a container that works is healthy, and one that does not is unhealthy. Defaults:
+    /// <https://docs.docker.com/reference/dockerfile/#healthcheck>.
+    fn decided_after(&self) -> Duration {
+        let or_30_s = |nanos| if nanos == 0 { Duration::from_secs(30) } else { Duration::from_nanos(nanos) };
+        let retries = if self.retries == 0 { 3 } else { self.retries };
+        let tries = (or_30_s(self.interval) + or_30_s(self.timeout)).saturating_mul(retries);
+        Duration::from_nanos(self.start_period).saturating_add(tries)
+    }
+}
+
+fn state(state: &State) -> ContainerState {
+    match state.status.as_str() {
+        "created" => ContainerState::Created,
+        "running" => ContainerState::Running,
+        "paused" => ContainerState::Paused,
+        "restarting" => ContainerState::Restarting,
+        "exited" => ContainerState::Exited(state.exit_code),
+        _ => ContainerState::Gone,
+    }
+}
+
+fn health(state: &HealthState) -> Option<Health> {
+    match state.status.as_str() {
+        "starting" => Some(Health::Starting),
+        "healthy" => Some(Health::Healthy),
+        "unhealthy" => Some(Health::Unhealthy),
+        _ => None,
+    }
+}
+
+/// `80/tcp`.
+fn port(key: &str) -> Option<(u16, Protocol)> {
+    let (number, protocol) = key.split_once('/')?;
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return None,
+    };
+    Some((number.parse().ok()?, protocol))
+}
+
+/// Seconds since 1970; the engine writes the year 1 for "never".
+fn seconds(text: &str) -> Option<u64> {
+    let seconds = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
+    u64::try_from(seconds).ok().filter(|&seconds| seconds > 0)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn described(changes: &[(&str, Value)]) -> ContainerDetail {
+        let mut text = json!({
+            "Id": "i1", "Name": "/s2", "Image": "sha256:aa", "Created": "2026-11-24T20:00:00.5Z",
+            "RestartCount": 2,
+            "State": { "Status": "running", "ExitCode": 0, "Error": "", "StartedAt": "2026-11-24T20:00:01Z" },
+            "Config": { "Labels": { "a": "b" }, "Tty": false, "StopTimeout": 3 },
+            "HostConfig": {
+                "AutoRemove": false, "RestartPolicy": { "Name": "always" }, "Memory": 7, "NanoCpus": 0,
+                "PortBindings": { "80/tcp": [{ "HostIp": "", "HostPort": "8080" }] }
+            },
+            "NetworkSettings": {
+                "Ports": { "80/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "8080" }, { "HostIp": "::", "HostPort": "8080" }], "9/udp": null },
+                "Networks": { "d_default": { "IPAddress": "172.18.0.2" } }
+            },
+            "Mounts": [
+                { "Type": "bind", "Source": "/srv/music", "Destination": "/data" },
+                { "Type": "volume", "Name": "d_db", "Source": "/var/lib/docker/…", "Destination": "/db" },
+                { "Type": "volume", "Name": "0".repeat(64), "Destination": "/cache" }
+            ]
+        });
+        for (pointer, value) in changes {
+            *text.pointer_mut(pointer).unwrap() = value.clone();
+        }
+        serde_json::from_value::<Inspected>(text).unwrap().into_detail()
+    }
+
+    /// For tests of what is decided from a container.
+    pub(in crate::docker) fn detail_with(
+        status: &str,
+        code: i64,
+        policy: &str,
+        health: Option<&str>,
+    ) -> ContainerDetail {
+        let health = health.map_or(Value::Null, |status| json!({ "Status": status }));
+        described(&[
+            ("/State", json!({ "Status": status, "ExitCode": code, "Health": health })),
+            ("/HostConfig/RestartPolicy/Name", json!(policy)),
+        ])
+    }
+
+    #[test]
+    fn a_running_container_as_it_is() {
+        let detail = described(&[]);
+        let all = PublishedPort { host_ip: None, published: 8080, target: 80, protocol: Protocol::Tcp };
+        assert_eq!(detail.seen.name, "s2");
+        assert_eq!(detail.seen.ports, [all]);
+        assert_eq!(detail.seen.mounts, ["/srv/music", "d_db", &"0".repeat(64)]);
+        assert_eq!(detail.seen.started, Some(1_795_550_401));
+        assert_eq!(detail.created, 1_795_550_400);
+        assert_eq!(detail.address.as_deref(), Some("172.18.0.2"));
+        assert_eq!(detail.grace, Duration::from_secs(3));
+        assert_eq!(detail.anonymous_volumes, [("/cache".to_owned(), "0".repeat(64))].into());
+        assert_eq!((detail.restart_count, detail.memory, detail.restart.as_str()), (2, 7, "always"));
+    }
+
+    #[test]
+    fn every_state() {
+        let of = |status: &str, code: i64| {
+            described(&[("/State/Status", json!(status)), ("/State/ExitCode", json!(code))]).seen.state
+        };
+        assert_eq!(of("created", 0), ContainerState::Created);
+        assert_eq!(of("running", 0), ContainerState::Running);
+        assert_eq!(of("paused", 0), ContainerState::Paused);
+        assert_eq!(of("restarting", 1), ContainerState::Restarting);
+        assert_eq!(of("exited", 137), ContainerState::Exited(137));
+        assert_eq!(of("removing", 0), ContainerState::Gone);
+        assert_eq!(of("dead", 0), ContainerState::Gone);
+    }
+
+    #[test]
+    fn a_stopped_container_holds_no_port_and_one_between_two_tries_does() {
+        assert!(described(&[("/State/Status", json!("exited"))]).seen.ports.is_empty());
+        let trying =
+            described(&[("/State/Status", json!("restarting")), ("/NetworkSettings/Ports", json!({}))]);
+        assert_eq!(trying.seen.ports.len(), 1);
+    }
+
+    #[test]
+    fn a_fixed_address_and_udp_stay_apart() {
+        let ports = json!({ "53/udp": [{ "HostIp": "127.0.9.1", "HostPort": "53" }], "53/tcp": [{ "HostIp": "127.0.9.1", "HostPort": "53" }] });
+        let seen = described(&[("/NetworkSettings/Ports", ports)]).seen;
+        assert_eq!(seen.ports.len(), 2);
+        assert!(seen.ports.iter().all(|port| port.host_ip.as_deref() == Some("127.0.9.1")));
+    }
+
+    #[test]
+    fn health_and_when_it_is_decided() {
+        let state = json!({ "Status": "running", "StartedAt": "0001-01-01T00:00:00Z", "Health": { "Status": "unhealthy" } });
+        let config = json!({ "Labels": null, "Healthcheck": { "Test": ["CMD", "x"], "Interval": 1_000_000_000u64, "Timeout": 2_000_000_000u64, "Retries": 2, "StartPeriod": 4_000_000_000u64 } });
+        let detail = described(&[("/State", state), ("/Config", config)]);
+        assert_eq!(detail.seen.health, Some(Health::Unhealthy));
+        assert_eq!(detail.health_deadline, Some(Duration::from_secs(10)));
+        assert_eq!(detail.seen.started, None);
+        assert_eq!(detail.grace, Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,95 @@
+//! Who am I, and where: credentials, region, account.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::config::ProvideCredentials as _;
+
+use super::{Cloud, CloudError};
+use crate::spec::Ec2;
+
+/// The call that says who the caller is.
+pub(super) const WHO_AM_I: &str = "GetCallerIdentity";
+
+/// One try of one call; RunInstances takes about 3 s on a good day.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// One call with the SDK's retries (standard mode; `AWS_RETRY_MODE` and `AWS_MAX_ATTEMPTS` count).
+const OPERATION: Duration = Duration::from_secs(100);
+
+impl Cloud {
+    /// Loads region and credential as the AWS CLI does, the spec's `region` and `profile` first, and
+    /// asks STS who that is. Changes nothing.
+    ///
+    /// # Errors
+    /// No region, no credential (or an expired one), STS unreachable or refusing, or an account
+    /// outside `allowed_account_ids`.
+    pub async fn connect(ec2: &Ec2) -> Result<Self, CloudError> {
+        let config = load(ec2.region.as_deref(), ec2.profile.as_deref()).await;
+        check_credentials(&config, ec2.profile.as_deref()).await?;
+        let region = config.region().map(ToString::to_string).ok_or(CloudError::NoRegion)?;
+        let (account, caller) = who_am_i(&config, &region).await?;
+        if !ec2.allowed_account_ids.is_empty() && !ec2.allowed_account_ids.contains(&account) {
+            let allowed = ec2.allowed_account_ids.clone();
+            return Err(CloudError::WrongAccount { account, caller, allowed });
+        }
+        Ok(Self { account, caller, region, client: aws_sdk_ec2::Client::new(&config), config })
+    }
+
+    /// The same caller in another region. Asks nothing.
+    pub fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        let client = aws_sdk_ec2::Client::new(&config);
+        Self { region: region.to_owned(), client, config, ..self.clone() }
+    }
+
+    /// The regions that the account has enabled, sorted.
+    ///
+    /// # Errors
+    /// EC2 unreachable or refusing `ec2:DescribeRegions`.
+    pub async fn regions(&self) -> Result<Vec<String>, CloudError> {
+        let answer = self.client.describe_regions().send().await.map_err(self.failed("DescribeRegions"))?;
+        let names = answer.regions().iter().filter_map(|region| region.region_name());
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+async fn load(region: Option<&str>, profile: Option<&str>) -> SdkConfig {
+    let timeouts =
+        TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
+    }
+    loader.load().await
+}
+
+/// Asked first and by itself: inside a call the SDK shows a missing credential as a broken dispatch.
+async fn check_credentials(config: &SdkConfig, profile: Option<&str>) -> Result<(), CloudError> {
+    let failed = |source| CloudError::NoCredentials { profile: profile.map(str::to_owned), source };
+    let Some(provider) = config.credentials_provider() else {
+        return Err(failed("no provider is configured".into()));
+    };
+    let loaded = tokio::time::timeout(OPERATION, provider.provide_credentials()).await;
+    match loaded {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(failed(error.into())),
+        Err(late) => Err(failed(late.into())),
+    }
+}
+
+async fn who_am_i(config: &SdkConfig, region: &str) -> Result<(String, String), CloudError> {
+    let client = aws_sdk_sts::Client::new(config);
+    let answer = client.get_caller_identity().send().await;
+    let answer = answer.map_err(|error| CloudError::from_sdk(WHO_AM_I, region, error))?;
+    let missing = |what| CloudError::Incomplete { action: WHO_AM_I, what };
+    let account = answer.account.ok_or(missing("account"))?;
+    let caller = answer.arn.ok_or(missing("arn"))?;
+    Ok((account, caller))
+}

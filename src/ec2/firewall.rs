@@ -1,0 +1,146 @@
+//! The managed security group: made with its mark, opened and closed rule by rule.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
+
+use super::network::Managed;
+use super::{Cloud, CloudError, pace, tags};
+use crate::event::Sink;
+use crate::plan::step::{Firewall, Rule};
+use crate::wait::Found;
+
+/// A group made a moment ago may not be known everywhere.
+const VISIBLE: Duration = Duration::from_secs(30);
+
+/// A terminated instance's interface holds the group for a while.
+const RELEASED: Duration = Duration::from_secs(300);
+
+impl Cloud {
+    /// Creates the group where it is missing, opens and then closes the rules, and gives the group's
+    /// id.
+    ///
+    /// Safe to repeat: a group of that name with our mark is taken, a rule that exists or is gone is
+    /// fine. Others' rules are not touched: rules close by id.
+    ///
+    /// # Errors
+    /// A foreign group of that name, or EC2's refusal.
+    pub async fn firewall(&self, deployment: &str, firewall: &Firewall) -> Result<String, CloudError> {
+        let id = match &firewall.id {
+            Some(id) => id.clone(),
+            None => self.create_group(deployment, firewall).await?,
+        };
+        for rule in &firewall.open {
+            self.open(&id, rule).await?;
+        }
+        for (rule, _) in &firewall.close {
+            self.close(&id, rule).await?;
+        }
+        Ok(id)
+    }
+
+    async fn create_group(&self, deployment: &str, firewall: &Firewall) -> Result<String, CloudError> {
+        let marks =
+            tags::specification(ResourceType::SecurityGroup, &tags::of_managed(deployment, &firewall.name));
+        let about = format!("a3: published ports and ssh of {deployment}, group {}", firewall.group);
+        let call = self.client.create_security_group().group_name(&firewall.name).description(about);
+        let call = call.set_vpc_id(firewall.vpc_id.clone()).tag_specifications(marks);
+        match call.send().await.map_err(self.failed("CreateSecurityGroup")) {
+            Ok(answer) => answer
+                .group_id
+                .ok_or(CloudError::Incomplete { action: "CreateSecurityGroup", what: "group id" }),
+            Err(error) if error.code() == Some("InvalidGroup.Duplicate") => {
+                let vpc = firewall.vpc_id.as_deref();
+                match self.managed_group(deployment, &firewall.name, vpc).await? {
+                    Managed::Ours(id) => Ok(id),
+                    Managed::Foreign(id) => {
+                        let what = format!("security group `{}` ({id})", firewall.name);
+                        Err(CloudError::Foreign { what })
+                    }
+                    Managed::Absent => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One call a rule: a duplicate in a call keeps its other rules out.
+    async fn open(&self, id: &str, rule: &Rule) -> Result<(), CloudError> {
+        let on = format!("security group {id}");
+        pace::until(&on, VISIBLE, &|_| {}, async || {
+            let call = self.client.authorize_security_group_ingress().group_id(id);
+            let answer = call.ip_permissions(permission(rule)).send().await;
+            match answer.map_err(self.failed("AuthorizeSecurityGroupIngress")) {
+                Ok(_) => Ok(Found::Ready(())),
+                Err(error) if error.code() == Some("InvalidPermission.Duplicate") => Ok(Found::Ready(())),
+                Err(error) if error.code() == Some("InvalidGroup.NotFound") => {
+                    Ok(Found::NotYet(error.to_string()))
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    async fn close(&self, id: &str, rule: &str) -> Result<(), CloudError> {
+        let call = self.client.revoke_security_group_ingress().group_id(id);
+        let answer = call.security_group_rule_ids(rule).send().await;
+        match answer.map_err(self.failed("RevokeSecurityGroupIngress")) {
+            Err(error) if error.code().is_some_and(is_gone) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Deletes a group that carries our mark, waiting while a terminated instance's interface still
+    /// holds it. One that is gone is fine.
+    ///
+    /// # Errors
+    /// A group without the mark, one that something else uses for 5 minutes, or EC2's refusal.
+    pub async fn delete_firewall(&self, id: &str, sink: Sink<'_>) -> Result<(), CloudError> {
+        let answer = self.client.describe_security_groups().group_ids(id).send().await;
+        let answer = match answer.map_err(self.failed("DescribeSecurityGroups")) {
+            Err(error) if error.code().is_some_and(is_gone) => return Ok(()),
+            answer => answer?,
+        };
+        let Some(group) = answer.security_groups().first() else { return Ok(()) };
+        if !tags::are_ours(group.tags()) {
+            return Err(CloudError::Foreign { what: format!("security group {id}") });
+        }
+        pace::until(&format!("security group {id} to be free"), RELEASED, sink, async || {
+            let answer = self.client.delete_security_group().group_id(id).send().await;
+            match answer.map_err(self.failed("DeleteSecurityGroup")) {
+                Ok(_) => Ok(Found::Ready(())),
+                Err(error) if error.code().is_some_and(is_gone) => Ok(Found::Ready(())),
+                Err(error) if error.code() == Some("DependencyViolation") => {
+                    Ok(Found::NotYet("in use".to_owned()))
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+}
+
+/// Codes for a group or rule that does not exist.
+fn is_gone(code: &str) -> bool {
+    matches!(
+        code,
+        "InvalidGroup.NotFound"
+            | "InvalidGroupId.NotFound"
+            | "InvalidSecurityGroupID.NotFound"
+            | "InvalidSecurityGroupRuleId.NotFound"
+            | "InvalidPermission.NotFound"
+    )
+}
+
+fn permission(rule: &Rule) -> IpPermission {
+    let port = i32::from(rule.port);
+    let permission =
+        IpPermission::builder().ip_protocol(rule.protocol.as_str()).from_port(port).to_port(port);
+    if rule.cidr.contains(':') {
+        let range = Ipv6Range::builder().cidr_ipv6(&rule.cidr).description(&rule.description).build();
+        return permission.ipv6_ranges(range).build();
+    }
+    let range = IpRange::builder().cidr_ip(&rule.cidr).description(&rule.description).build();
+    permission.ip_ranges(range).build()
+}

@@ -1,0 +1,158 @@
+//! Changing an instance in place, or while it is stopped for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_ec2::operation::modify_instance_attribute::builders::ModifyInstanceAttributeFluentBuilder;
+use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, HttpTokensState, Instance, Tag};
+
+use super::instances::{owned, state, state_name};
+use super::{Cloud, CloudError, pace, tags};
+use crate::event::Sink;
+use crate::observed::InstanceState;
+use crate::plan::step::Modify;
+use crate::wait::Found;
+
+/// From StopInstances to stopped: the system shuts its services down first.
+const STOPPED: Duration = Duration::from_secs(600);
+
+const MODIFY: &str = "ModifyInstanceAttribute";
+
+impl Cloud {
+    /// Does what `modify` says. With a new type the instance is stopped, changed and started again (its
+    /// public address changes); one that was stopped stays so.
+    ///
+    /// Of a changed `ttl` this does EC2's part, what a shutdown means. The host's file comes from
+    /// [`super::ttl_script`]; the tag `a3:hash`, by which the next plan sees the change as done, is
+    /// therefore left to the caller ([`Cloud::set_tag`]) when `modify.ttl` is there. Safe to repeat:
+    /// everything is set to a value.
+    ///
+    /// # Errors
+    /// An instance without our mark, or EC2's refusal.
+    pub async fn modify(&self, modify: &Modify, sink: Sink<'_>) -> Result<(), CloudError> {
+        let id = &modify.id;
+        self.our_instance(id).await?;
+        let mut set = modify.set_tags.clone();
+        if modify.ttl.is_some() {
+            set.remove(tags::HASH);
+        }
+        self.tag(id, &set, &modify.remove_tags).await?;
+        if let Some(groups) = &modify.security_group_ids {
+            self.attribute(id, |call| call.set_groups(Some(groups.clone()))).await?;
+        }
+        if let Some(protected) = modify.protected {
+            let value = AttributeBooleanValue::builder().value(protected).build();
+            self.attribute(id, |call| call.disable_api_termination(value)).await?;
+        }
+        if let Some(hops) = modify.hop_limit {
+            self.metadata(id, hops).await?;
+        }
+        if let Some(ttl) = modify.ttl {
+            let shutdown = if ttl.is_some() { "terminate" } else { "stop" };
+            let value = AttributeValue::builder().value(shutdown).build();
+            self.attribute(id, |call| call.instance_initiated_shutdown_behavior(value)).await?;
+        }
+        match &modify.instance_type {
+            Some(kind) => self.change_type(id, kind, sink).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a stopped instance and waits until it runs; one on its way to stopped is awaited first.
+    ///
+    /// # Errors
+    /// An instance without our mark or that ended, EC2's refusal, or 10 minutes without an answer.
+    pub async fn start(&self, id: &str, sink: Sink<'_>) -> Result<(), CloudError> {
+        let found = state(&self.our_instance(id).await?);
+        if found == InstanceState::Stopping {
+            self.wait_stopped(id, sink).await?;
+        }
+        if matches!(found, InstanceState::Stopping | InstanceState::Stopped) {
+            let answer = self.client.start_instances().instance_ids(id).send().await;
+            answer.map_err(self.failed("StartInstances"))?;
+        }
+        self.wait_running(id, sink).await.map(drop)
+    }
+
+    /// Sets one tag of an instance that carries our mark.
+    ///
+    /// # Errors
+    /// An instance without our mark, or EC2's refusal.
+    pub async fn set_tag(&self, id: &str, key: &str, value: &str) -> Result<(), CloudError> {
+        self.our_instance(id).await?;
+        self.tag(id, &[(key.to_owned(), value.to_owned())].into(), &[]).await
+    }
+
+    /// The instance, if it carries our mark.
+    async fn our_instance(&self, id: &str) -> Result<Instance, CloudError> {
+        let foreign = || CloudError::Foreign { what: format!("instance {id}") };
+        let one = self.instance(id).await?.ok_or_else(foreign)?;
+        owned(&one, None).ok_or_else(foreign)?;
+        Ok(one)
+    }
+
+    async fn tag(
+        &self,
+        id: &str,
+        set: &BTreeMap<String, String>,
+        remove: &[String],
+    ) -> Result<(), CloudError> {
+        if !set.is_empty() {
+            let call = self.client.create_tags().resources(id).set_tags(Some(tags::to_sdk(set)));
+            call.send().await.map_err(self.failed("CreateTags"))?;
+        }
+        if !remove.is_empty() {
+            let keys = remove.iter().map(|key| Tag::builder().key(key).build()).collect();
+            let call = self.client.delete_tags().resources(id).set_tags(Some(keys));
+            call.send().await.map_err(self.failed("DeleteTags"))?;
+        }
+        Ok(())
+    }
+
+    /// One attribute a call, as EC2 wants it.
+    async fn attribute(
+        &self,
+        id: &str,
+        set: impl FnOnce(ModifyInstanceAttributeFluentBuilder) -> ModifyInstanceAttributeFluentBuilder,
+    ) -> Result<(), CloudError> {
+        let call = set(self.client.modify_instance_attribute().instance_id(id));
+        call.send().await.map(drop).map_err(self.failed(MODIFY))
+    }
+
+    async fn metadata(&self, id: &str, hops: u32) -> Result<(), CloudError> {
+        let hops = i32::try_from(hops).unwrap_or(i32::MAX);
+        let call = self.client.modify_instance_metadata_options().instance_id(id);
+        let call = call.http_tokens(HttpTokensState::Required).http_put_response_hop_limit(hops);
+        call.send().await.map(drop).map_err(self.failed("ModifyInstanceMetadataOptions"))
+    }
+
+    async fn change_type(&self, id: &str, kind: &str, sink: Sink<'_>) -> Result<(), CloudError> {
+        let before = state(&self.our_instance(id).await?);
+        let runs = matches!(before, InstanceState::Pending | InstanceState::Running);
+        if runs {
+            let answer = self.client.stop_instances().instance_ids(id).send().await;
+            answer.map_err(self.failed("StopInstances"))?;
+        }
+        self.wait_stopped(id, sink).await?;
+        let value = AttributeValue::builder().value(kind).build();
+        self.attribute(id, |call| call.instance_type(value)).await?;
+        if runs { self.start(id, sink).await } else { Ok(()) }
+    }
+
+    async fn wait_stopped(&self, id: &str, sink: Sink<'_>) -> Result<(), CloudError> {
+        pace::until(&format!("{id} to stop"), STOPPED, sink, async || {
+            let one = self.our_instance(id).await?;
+            match state(&one) {
+                InstanceState::Stopped => Ok(Found::Ready(())),
+                ended @ (InstanceState::ShuttingDown | InstanceState::Terminated) => Err(CloudError::Ended {
+                    id: id.to_owned(),
+                    state: state_name(ended).to_owned(),
+                    on: "stopping".to_owned(),
+                    reason: super::instances::reason(&one),
+                }),
+                other => Ok(Found::NotYet(state_name(other).to_owned())),
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,329 @@
+//! Everything that EC2 says about one group, asked side by side. Writes nothing.
+//!
+//! What only a launch rests on never fails the whole: it becomes a refusal (against launching) or a
+//! note of what could not be checked, so that ending instances needs no more than to see them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::types::{Instance, InstanceAttributeName};
+use futures_util::future::join_all;
+
+use super::dry_run::Preflight;
+use super::instances::{by_tag, owned, state};
+use super::key::KeySeen;
+use super::network::Managed;
+use super::{Cloud, CloudError, address, tags};
+use crate::explain::Explain as _;
+use crate::id::Slot;
+use crate::observed::{Cause, CloudSeen, MachineImage, OwnedInstance, SecurityGroup};
+use crate::plan::step::Launch;
+use crate::plan::{launch_hash, names};
+use crate::spec::{Ec2, Group, Spec};
+
+/// Calls at once of one kind: EC2 throttles by account and region.
+const AT_ONCE: usize = 8;
+
+/// One group and what is asked for it.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    spec: &'a Spec,
+    group: &'a Group,
+    ec2: &'a Ec2,
+}
+
+/// The network around a group.
+#[derive(Default)]
+struct Network {
+    vpc_id: Option<String>,
+    managed: Option<SecurityGroup>,
+    foreign: Option<String>,
+}
+
+impl Cloud {
+    /// Looks at everything that concerns `group`. `caller_id` is who this caller on this machine is, for
+    /// its own ssh rule.
+    ///
+    /// # Errors
+    /// EC2 unreachable, or refusing to show instances, security groups or key pairs.
+    pub async fn observe(
+        &self,
+        spec: &Spec,
+        group: &Group,
+        ec2: &Ec2,
+        caller_id: &str,
+    ) -> Result<CloudSeen, CloudError> {
+        let question = Question { spec, group, ec2 };
+        let mut notes = Preflight::default();
+        let (image, archs, found, network, key, cidrs) = tokio::join!(
+            self.image(&ec2.ami),
+            self.type_archs(&ec2.instance_type),
+            self.instances(vec![by_tag(tags::DEPLOYMENT, &spec.name)]),
+            self.network(question),
+            self.managed_key(question),
+            caller_cidrs(ec2),
+        );
+        let image = notes.unless_refused(image)?;
+        let type_archs = notes.unless_refused(archs)?;
+        let (network, vpc_problem) = network?;
+        notes.refusals.extend(vpc_problem);
+        let key = key?;
+        let mut instances = self.ours(found?, question, &mut notes);
+        let mut seen = CloudSeen {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            image,
+            type_archs,
+            instances: Vec::new(),
+            vpc_id: network.vpc_id,
+            security_group: network.managed,
+            foreign_group: network.foreign,
+            foreign_key: key == KeySeen::Foreign,
+            key_pair: if let KeySeen::Ours(fingerprint) = key { Some(fingerprint) } else { None },
+            caller_cidrs: Vec::new(),
+            caller_id: caller_id.to_owned(),
+            refusals: Vec::new(),
+            unchecked: Vec::new(),
+        };
+        seen.caller_cidrs = notes.settle_cidrs(cidrs, seen.security_group.as_ref(), caller_id);
+        let ((), preflight) =
+            tokio::join!(self.complete(&mut instances, seen.image.as_ref()), self.preflight(question, &seen));
+        seen.instances = instances;
+        notes.refusals.extend(preflight.refusals);
+        notes.unchecked.extend(preflight.unchecked);
+        Ok(CloudSeen { refusals: notes.refusals, unchecked: notes.unchecked, ..seen })
+    }
+
+    /// The VPC and the managed group. What is wrong with the VPC speaks against launching only.
+    async fn network(&self, asked: Question<'_>) -> Result<(Network, Option<Cause>), CloudError> {
+        let vpc = self.vpc(asked.ec2.subnet_id.as_deref()).await;
+        let (vpc_id, problem) = match vpc {
+            Ok(Some(vpc)) => (Some(vpc), None),
+            Ok(None) => (None, Some(self.no_vpc())),
+            Err(error) if error.code().is_some() => (None, Some(error.cause())),
+            Err(error) => return Err(error),
+        };
+        let mut network = Network { vpc_id, ..Network::default() };
+        if asked.ec2.vpc_security_group_ids.is_empty() {
+            let name = names::managed(&asked.spec.name, &asked.group.name);
+            match self.managed_group(&asked.spec.name, &name, network.vpc_id.as_deref()).await? {
+                Managed::Ours(id) => network.managed = Some(self.group_with_rules(&id).await?),
+                Managed::Foreign(id) => network.foreign = Some(id),
+                Managed::Absent => {}
+            }
+        }
+        Ok((network, problem))
+    }
+
+    fn no_vpc(&self) -> Cause {
+        let message = format!("{} has no default VPC", self.region);
+        Cause { message, help: super::help::code("VPCIdNotSpecified", &self.region) }
+    }
+
+    async fn managed_key(&self, asked: Question<'_>) -> Result<KeySeen, CloudError> {
+        if asked.ec2.key_name.is_some() {
+            return Ok(KeySeen::Absent);
+        }
+        self.key_pair(&asked.spec.name, &names::managed(&asked.spec.name, &asked.group.name)).await
+    }
+
+    /// Those with the whole mark. A live one with a part of it is a copy, or was tagged by hand.
+    fn ours(&self, found: Vec<Instance>, asked: Question<'_>, notes: &mut Preflight) -> Vec<OwnedInstance> {
+        let mut ours = Vec::new();
+        for one in &found {
+            match owned(one, Some(&asked.spec.name)) {
+                Some(own) => ours.push(own),
+                None if state(one).is_live() => notes.unchecked.push(format!(
+                    "{}, which has the tag {}={} but not the whole mark; it is left alone",
+                    one.instance_id().unwrap_or_default(),
+                    tags::DEPLOYMENT,
+                    asked.spec.name
+                )),
+                None => {}
+            }
+        }
+        ours.sort_by_key(|one| (one.slot.clone(), one.generation, one.id.clone()));
+        ours
+    }
+
+    /// What DescribeInstances does not say: protection, and the user of the image.
+    async fn complete(&self, instances: &mut [OwnedInstance], image: Option<&MachineImage>) {
+        let live = || instances.iter().filter(|one| one.state.is_live());
+        let ids: Vec<String> = live().map(|one| one.id.clone()).collect();
+        let known = image.and_then(|image| Some((image.id.clone(), image.user.clone()?)));
+        let asked: BTreeSet<String> = live().map(|one| one.image_id.clone()).collect();
+        let asked = asked.into_iter().filter(|id| image.is_none_or(|image| image.id != *id)).collect();
+        // Neither keeps a plan from being right: protection is then `None`, the user is asked for.
+        let (users, protected) = tokio::join!(self.users(asked), self.protected(&ids));
+        let users: BTreeMap<String, String> = users.unwrap_or_default().into_iter().chain(known).collect();
+        for one in instances.iter_mut().filter(|one| one.state.is_live()) {
+            one.user = users.get(&one.image_id).cloned();
+            one.protected = protected.get(&one.id).copied();
+        }
+    }
+
+    /// Termination protection of each; those that EC2 does not say are left out.
+    async fn protected(&self, ids: &[String]) -> BTreeMap<String, bool> {
+        let mut found = BTreeMap::new();
+        for some in ids.chunks(AT_ONCE) {
+            for (id, value) in some.iter().zip(join_all(some.iter().map(|id| self.is_protected(id))).await) {
+                found.extend(value.map(|value| (id.clone(), value)));
+            }
+        }
+        found
+    }
+
+    async fn is_protected(&self, id: &str) -> Option<bool> {
+        let call = self.client.describe_instance_attribute().instance_id(id);
+        let call = call.attribute(InstanceAttributeName::DisableApiTermination);
+        let answer = call.send().await.map_err(self.failed("DescribeInstanceAttribute"));
+        answer.ok()?.disable_api_termination?.value
+    }
+
+    /// A dry run of the launch, unless every slot has an instance that was launched as wanted.
+    async fn preflight(&self, asked: Question<'_>, seen: &CloudSeen) -> Preflight {
+        let Some(image) = &seen.image else { return Preflight::default() };
+        if !needs_launch(asked, seen) {
+            return Preflight::default();
+        }
+        let launch = question_launch(asked, seen, image);
+        let group = seen.security_group.as_ref().map(|group| group.id.as_str());
+        self.dry_run(&asked.spec.name, &launch, group).await
+    }
+
+    /// Instances of every a3 deployment in this region that carry a whole mark, all states; the
+    /// deployment is in their tags.
+    ///
+    /// # Errors
+    /// EC2 unreachable or refusing.
+    pub async fn list_all(&self) -> Result<Vec<OwnedInstance>, CloudError> {
+        let with_tag = aws_sdk_ec2::types::Filter::builder().name("tag-key").values(tags::DEPLOYMENT).build();
+        let found = self.instances(vec![with_tag]).await?;
+        let mut ours: Vec<OwnedInstance> = found.iter().filter_map(|one| owned(one, None)).collect();
+        self.complete(&mut ours, None).await;
+        Ok(ours)
+    }
+}
+
+impl Preflight {
+    /// The answer; a refusal of EC2's is noted and counts as nothing seen.
+    fn unless_refused<T: Default>(&mut self, answer: Result<T, CloudError>) -> Result<T, CloudError> {
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error @ CloudError::Denied { .. }) => {
+                self.unchecked.push(error.to_string());
+                Ok(T::default())
+            }
+            Err(error) if error.code().is_some() => {
+                self.refusals.push(error.cause());
+                Ok(T::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The caller's CIDRs. Where the look-up failed, those of the caller's own rules stay, or nothing is
+    /// known and a launch would not be reachable.
+    fn settle_cidrs(
+        &mut self,
+        asked: Result<Vec<String>, address::AddressError>,
+        group: Option<&SecurityGroup>,
+        caller_id: &str,
+    ) -> Vec<String> {
+        let error = match asked {
+            Ok(cidrs) => return cidrs,
+            Err(error) => error,
+        };
+        let mark = format!("ssh {caller_id}");
+        let own = group.iter().flat_map(|group| &group.rules).filter(|rule| rule.description == mark);
+        let cidrs: Vec<String> = own.filter_map(|rule| rule.cidr.clone()).collect();
+        let message = crate::explain::chain(&error);
+        if cidrs.is_empty() {
+            let help = "set `ec2.allow_ssh_from` to your address (A.B.C.D/32), or `ec2.address_url`";
+            self.refusals.push(Cause { message, help: Some(help.to_owned()) });
+        } else {
+            self.unchecked.push(format!("this machine's address ({message}); the ssh rule is left as it is"));
+        }
+        cidrs
+    }
+}
+
+/// From `allow_ssh_from`, else asked; none where the person's own groups decide.
+async fn caller_cidrs(ec2: &Ec2) -> Result<Vec<String>, address::AddressError> {
+    match &ec2.allow_ssh_from {
+        _ if !ec2.vpc_security_group_ids.is_empty() => Ok(Vec::new()),
+        Some(cidrs) => Ok(cidrs.clone()),
+        None => Ok(vec![address::look_up(ec2.address_url.as_deref()).await?]),
+    }
+}
+
+fn needs_launch(asked: Question<'_>, seen: &CloudSeen) -> bool {
+    let wanted = launch_hash::to_tag(asked.ec2);
+    (0..asked.ec2.count).any(|index| {
+        let slot = Slot::new(asked.group.name.clone(), index);
+        let live = |one: &&OwnedInstance| one.slot == slot && one.state.is_live();
+        seen.instances.iter().find(live).is_none_or(|one| one.hash.as_deref() != Some(&wanted))
+    })
+}
+
+/// The launch that the dry run asks about.
+fn question_launch(asked: Question<'_>, seen: &CloudSeen, image: &MachineImage) -> Launch {
+    let ec2 = asked.ec2;
+    // A pair that the apply imports first would be refused as unknown now.
+    let managed = || seen.key_pair.as_ref().map(|_| names::managed(&asked.spec.name, &asked.group.name));
+    Launch {
+        slot: Slot::new(asked.group.name.clone(), 0),
+        generation: 1,
+        name: asked.group.name.clone(),
+        image_id: image.id.clone(),
+        ami: ec2.ami.clone(),
+        instance_type: ec2.instance_type.clone(),
+        key_name: ec2.key_name.clone().or_else(managed),
+        security_group_ids: ec2.vpc_security_group_ids.clone(),
+        subnet_id: ec2.subnet_id.clone(),
+        iam_instance_profile: ec2.iam_instance_profile.clone(),
+        root_block_device: ec2.root_block_device.clone(),
+        root_device: image.root_device.clone(),
+        hop_limit: ec2.metadata_options.http_put_response_hop_limit,
+        spot: ec2.spot.as_ref().map(|spot| spot.max_price.clone()),
+        protected: ec2.disable_api_termination == Some(true),
+        ttl: ec2.ttl,
+        user_data: ec2.user_data.clone(),
+        tags: ec2.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        hash: launch_hash::to_tag(ec2),
+        replaces: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observed::IngressRule;
+
+    fn failed() -> Result<Vec<String>, address::AddressError> {
+        Err(address::AddressError::NoAddress { url: "http://x".into() })
+    }
+
+    #[test]
+    fn a_failed_look_up_leaves_the_own_rule_and_nobody_elses() {
+        let rule = |who: &str, cidr: &str| IngressRule {
+            id: "sgr-1".into(),
+            protocol: None,
+            from_port: 22,
+            to_port: 22,
+            cidr: Some(cidr.into()),
+            description: format!("ssh {who}"),
+        };
+        let rules = vec![rule("me", "192.0.2.7/32"), rule("you", "192.0.2.8/32")];
+        let group = SecurityGroup { id: "sg-1".into(), rules };
+        let mut notes = Preflight::default();
+        assert_eq!(notes.settle_cidrs(failed(), Some(&group), "me"), ["192.0.2.7/32"]);
+        assert!(notes.refusals.is_empty() && notes.unchecked.len() == 1);
+    }
+
+    #[test]
+    fn a_failed_look_up_without_a_rule_speaks_against_launching() {
+        let mut notes = Preflight::default();
+        assert!(notes.settle_cidrs(failed(), None, "me").is_empty());
+        assert!(notes.refusals[0].help.as_ref().unwrap().contains("allow_ssh_from"));
+    }
+}

@@ -1,0 +1,112 @@
+//! How a machine is reached: address, user, key, and the host keys it may show.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::explain::Explain as _;
+use crate::host::{Host, LocalHost};
+use crate::id::Slot;
+use crate::observed::{Cause, MachineImage, OwnedInstance};
+use crate::record::HostKeyTag;
+use crate::spec::{Group, Machine, Spec, SshAddress};
+use crate::ssh::{HostKeys, Session, SshError, Target};
+
+/// One attempt to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everything that a connection takes.
+#[derive(Clone, Debug)]
+pub struct Approach {
+    target: Target,
+    /// Whether engine and files may be reached with `sudo -n`.
+    sudo: bool,
+}
+
+impl Approach {
+    /// To an instance. Its host key is the tagged one; without a tag, `first contact` accepts any.
+    pub fn to_instance(
+        group: &Group,
+        one: &OwnedInstance,
+        image: Option<&MachineImage>,
+    ) -> Result<Self, Cause> {
+        let address = match group.ssh.address {
+            SshAddress::Public => one.public_ip.as_ref(),
+            SshAddress::Private => one.private_ip.as_ref(),
+        };
+        let host = address.cloned().ok_or_else(|| no_address(group, one))?;
+        let known = image.filter(|image| image.id == one.image_id).or(image);
+        let user = group.ssh.user.clone().or_else(|| known.and_then(|image| image.user.clone()));
+        let user = user.ok_or_else(|| Cause {
+            message: format!("the user of {} ({}) is not known from its AMI", one.slot, one.image_id),
+            help: Some(format!("set instances.{}.ssh.user", group.name)),
+        })?;
+        let host_keys = match one.host_key.as_deref().map(str::parse::<HostKeyTag>) {
+            Some(Ok(tag)) => HostKeys::Pinned(vec![tag.key]),
+            Some(Err(error)) => return Err(Cause { message: error.to_string(), help: None }),
+            None => HostKeys::FirstContact,
+        };
+        let target = Target {
+            host,
+            port: group.ssh.port,
+            user,
+            identity_file: group.ssh.identity_file.clone(),
+            host_keys,
+            connect_timeout: CONNECT_TIMEOUT,
+        };
+        Ok(Self { target, sudo: group.sudo })
+    }
+
+    /// Accepts only this key.
+    pub fn pin(&mut self, tag: &HostKeyTag) {
+        self.target.host_keys = HostKeys::Pinned(vec![tag.key.clone()]);
+    }
+
+    /// Whether a key is pinned.
+    pub fn is_pinned(&self) -> bool {
+        matches!(self.target.host_keys, HostKeys::Pinned(_))
+    }
+
+    /// One attempt.
+    pub async fn connect(&self) -> Result<Host, SshError> {
+        let session = Session::connect(&self.target).await?;
+        Ok(Host::over(session, self.sudo))
+    }
+}
+
+fn no_address(group: &Group, one: &OwnedInstance) -> Cause {
+    let (kind, help) = match group.ssh.address {
+        SshAddress::Public => (
+            "public",
+            format!("its subnet gives none: set instances.{}.ssh.address: private, or another subnet_id", group.name),
+        ),
+        SshAddress::Private => ("private", "wait until it runs, then plan again".to_owned()),
+    };
+    Cause { message: format!("{} ({}) has no {kind} address", one.slot, one.id), help: Some(help) }
+}
+
+/// Connects to a machine that a3 did not launch: this one, or a `host:`.
+pub async fn known(spec: &Spec, group: &Group, slot: &Slot) -> Result<Host, Cause> {
+    let addresses = match &group.machine {
+        Machine::Local => {
+            let base = spec.files.first().and_then(|file| file.parent()).map(PathBuf::from);
+            let local = LocalHost::new(base.unwrap_or_default()).map_err(|error| error.cause())?;
+            return Ok(Host::Local(local));
+        }
+        Machine::Host(addresses) => addresses,
+        Machine::Ec2(_) => &Vec::new(),
+    };
+    let address = usize::try_from(slot.index).ok().and_then(|index| addresses.get(index));
+    let address = address.ok_or_else(|| Cause { message: format!("{slot} has no address"), help: None })?;
+    let user = address.user.clone().or_else(|| group.ssh.user.clone());
+    let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "root".to_owned());
+    let target = Target {
+        host: address.host.clone(),
+        port: address.port.unwrap_or(group.ssh.port),
+        user,
+        identity_file: group.ssh.identity_file.clone(),
+        host_keys: HostKeys::KnownHosts,
+        connect_timeout: CONNECT_TIMEOUT,
+    };
+    let approach = Approach { target, sudo: group.sudo };
+    approach.connect().await.map_err(|error| error.cause())
+}

@@ -1,0 +1,171 @@
+//! Machines: how to reach each one, and what it says of itself, its files and its engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use futures_util::join;
+use indexmap::IndexMap;
+
+use super::approach::{self, Approach};
+use super::{World, now};
+use crate::docker::EngineError;
+use crate::explain::Explain as _;
+use crate::host::{Ask, Facts, Host};
+use crate::id::Slot;
+use crate::observed::{
+    Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance, Seen,
+};
+use crate::spec::{Group, Machine, Spec};
+
+/// Launched less than this ago, a machine that does not answer boots.
+const BOOTS_FOR: u64 = 600;
+
+/// By group.
+pub(crate) type Clouds = IndexMap<String, Seen<CloudSeen>>;
+/// By service.
+pub(crate) type Files = IndexMap<String, Vec<LocalFile>>;
+
+/// Every machine of the spec.
+pub(crate) async fn observe(
+    spec: &Spec,
+    world: &World,
+    clouds: &Clouds,
+    files: &Files,
+) -> IndexMap<Slot, HostSeen> {
+    let asked = spec.slots().map(async |(slot, group)| {
+        let seen = match &group.machine {
+            Machine::Ec2(_) => match clouds.get(&group.name) {
+                Some(Seen::Present(cloud)) => on_ec2(spec, world, group, &slot, cloud, files).await,
+                Some(Seen::Unreachable(cause)) => HostSeen::Unreachable(cause.clone()),
+                Some(Seen::Absent) | None => HostSeen::NotYet(NotYet::NotLaunched),
+            },
+            Machine::Host(_) | Machine::Local => match approach::known(spec, group, &slot).await {
+                Ok(host) => {
+                    world.keep_host(&slot, host.clone());
+                    observe_one(spec, &host, &slot, files).await
+                }
+                Err(cause) => HostSeen::Unreachable(cause),
+            },
+        };
+        (slot, seen)
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+async fn on_ec2(
+    spec: &Spec,
+    world: &World,
+    group: &Group,
+    slot: &Slot,
+    cloud: &CloudSeen,
+    files: &Files,
+) -> HostSeen {
+    // Two live instances stop the plan, whatever either says.
+    let Some(one) = cloud.instances.iter().find(|one| one.slot == *slot && one.state.is_live()) else {
+        return HostSeen::NotYet(NotYet::NotLaunched);
+    };
+    if matches!(one.state, InstanceState::Stopped | InstanceState::Stopping) {
+        return HostSeen::NotYet(NotYet::Stopped);
+    }
+    if lacks_own_rule(group, cloud) {
+        return HostSeen::NotYet(NotYet::NoRule);
+    }
+    let boots = one.state == InstanceState::Pending || now().saturating_sub(one.launched) < BOOTS_FOR;
+    let image = cloud.image.as_ref();
+    let approach = match Approach::to_instance(group, one, image) {
+        Ok(approach) => approach,
+        Err(_) if boots => return HostSeen::NotYet(NotYet::Booting),
+        Err(cause) => return HostSeen::Unreachable(cause),
+    };
+    match approach.connect().await {
+        Ok(host) => {
+            world.keep_host(slot, host.clone());
+            let seen = observe_one(spec, &host, slot, files).await;
+            if boots && engine_is_missing(&seen) { HostSeen::NotYet(NotYet::Booting) } else { seen }
+        }
+        Err(error) if boots && error.is_boot_noise() => HostSeen::NotYet(NotYet::Booting),
+        Err(error) => HostSeen::Unreachable(error.cause()),
+    }
+}
+
+/// Whether the managed group lets this caller in at all; on one's own groups nothing is known.
+fn lacks_own_rule(group: &Group, cloud: &CloudSeen) -> bool {
+    let Machine::Ec2(ec2) = &group.machine else { return false };
+    let Some(managed) = &cloud.security_group else { return ec2.vpc_security_group_ids.is_empty() };
+    let port = group.ssh.port;
+    let lets_in = |cidr: &String| {
+        let mut open = managed.rules.iter().filter(|rule| (rule.from_port..=rule.to_port).contains(&port));
+        open.any(|rule| rule.cidr.as_ref() == Some(cidr))
+    };
+    ec2.vpc_security_group_ids.is_empty() && !cloud.caller_cidrs.iter().all(lets_in)
+}
+
+fn engine_is_missing(seen: &HostSeen) -> bool {
+    seen.facts().is_some_and(|facts| matches!(facts.engine, Seen::Unreachable(_)))
+}
+
+/// Asks a connected machine everything at once: one remote command beside the engine's calls.
+pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -> HostSeen {
+    let of_group = spec.services_on(&slot.group).filter_map(|service| files.get(&service.name));
+    let ask = Ask {
+        deployment: spec.name.clone(),
+        targets: of_group.flatten().map(|file| file.target.clone()).collect(),
+    };
+    let engine = host.engine();
+    let (facts, version, containers, digests) =
+        join!(host.facts(&ask), engine.version(), engine.containers(), engine.repo_digests());
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(error) => return HostSeen::Unreachable(error.cause()),
+    };
+    let engine = match version {
+        Ok(version) => engine_says(version.version, containers, digests),
+        Err(error) => Err(error.cause()),
+    };
+    HostSeen::Ready(Box::new(merge(facts, engine)))
+}
+
+struct EngineSays {
+    version: String,
+    containers: Vec<ContainerSeen>,
+    digests: BTreeSet<String>,
+}
+
+fn engine_says(
+    version: String,
+    containers: Result<Vec<ContainerSeen>, EngineError>,
+    digests: Result<BTreeSet<String>, EngineError>,
+) -> Result<EngineSays, Cause> {
+    let containers = containers.map_err(|error| error.cause())?;
+    let digests = digests.map_err(|error| error.cause())?;
+    Ok(EngineSays { version, containers, digests })
+}
+
+fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
+    let (engine, containers, repo_digests) = match engine {
+        Ok(says) => (Seen::Present(says.version), says.containers, says.digests),
+        Err(cause) => (Seen::Unreachable(cause), Vec::new(), BTreeSet::new()),
+    };
+    HostFacts {
+        arch: facts.arch,
+        base: facts.base,
+        home: facts.home,
+        folder: facts.folder,
+        sudo: facts.sudo,
+        disk_free: facts.disk_free,
+        now: facts.now,
+        engine,
+        containers,
+        files: facts.files,
+        repo_digests,
+        record: facts.record,
+        key: facts.key,
+        lease: facts.lease,
+    }
+}
+
+/// The live instances of a deployment by slot, of all its regions.
+pub fn live_instances(clouds: &Clouds) -> BTreeMap<Slot, OwnedInstance> {
+    let seen = clouds.values().filter_map(Seen::present).flat_map(|cloud| &cloud.instances);
+    seen.filter(|one| one.state.is_live()).map(|one| (one.slot.clone(), one.clone())).collect()
+}

@@ -1,0 +1,94 @@
+//! Where each service's image stands: its source here, the local engine, the registry.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use futures_util::join;
+use indexmap::IndexMap;
+
+use super::World;
+use crate::docker::Context;
+use crate::explain::Explain as _;
+use crate::id::{Digest, Platform};
+use crate::observed::{Cause, ImageSeen, LocalImage, RemoteSeen, Seen};
+use crate::plan::names;
+use crate::spec::{Build, Machine, Service, Spec};
+
+/// By service, and what could not be read here.
+pub(crate) async fn observe(
+    spec: &Spec,
+    world: &World,
+    platforms: &BTreeMap<String, Platform>,
+) -> (IndexMap<String, ImageSeen>, Vec<Cause>) {
+    let asked = spec.services.values().map(async |service| {
+        // A machine that cannot be asked does not say its architecture; that is blocked elsewhere.
+        let platform = platforms.get(&service.name)?;
+        Some((service.name.clone(), observe_service(spec, world, service, *platform).await))
+    });
+    let mut images = IndexMap::new();
+    let mut unread = Vec::new();
+    for (service, seen) in join_all(asked).await.into_iter().flatten() {
+        match seen {
+            Ok(seen) => drop(images.insert(service, seen)),
+            Err(cause) => unread.push(cause),
+        }
+    }
+    (images, unread)
+}
+
+async fn observe_service(
+    spec: &Spec,
+    world: &World,
+    service: &Service,
+    platform: Platform,
+) -> Result<ImageSeen, Cause> {
+    let source = match &service.build {
+        Some(build) => Some(source_digest(build, platform).await?),
+        None => None,
+    };
+    let on_local = matches!(spec.groups.get(&service.on).map(|group| &group.machine), Some(Machine::Local));
+    let repository = names::repository(&service.image);
+    let source_tag = source.as_ref().map(|source| format!("{repository}:{}", names::source_tag(source)));
+    let local_name = source.as_ref().map(|source| names::local_image(&spec.name, &service.name, source));
+    // Built and run on the local engine, an image has nothing to do with a registry.
+    let asks_registry = !(on_local && service.build.is_some());
+    let reference = asks_registry.then_some(service.image.as_str());
+    let (reference, source_tag, local_source, local_reference) = join!(
+        in_registry(world, reference, platform),
+        in_registry(world, source_tag.as_deref().filter(|_| asks_registry), platform),
+        in_engine(world, local_name.as_deref()),
+        in_engine(world, Some(&service.image)),
+    );
+    Ok(ImageSeen { platform, source, reference, source_tag, local_source, local_reference })
+}
+
+async fn source_digest(build: &Build, platform: Platform) -> Result<Digest, Cause> {
+    let build = build.clone();
+    let read = move || Context::read(&build).map(|context| context.source_digest(platform));
+    match tokio::task::spawn_blocking(read).await {
+        Ok(digest) => digest.map_err(|error| error.cause()),
+        Err(error) => Err(Cause { message: format!("reading the build context failed: {error}"), help: None }),
+    }
+}
+
+async fn in_registry(world: &World, reference: Option<&str>, platform: Platform) -> RemoteSeen {
+    let Some(reference) = reference else { return RemoteSeen::NotAsked };
+    match world.registries.get(names::server(reference)) {
+        Some(Ok(client)) => client.look_up(reference, platform).await,
+        Some(Err(cause)) => RemoteSeen::Unreachable(cause.clone()),
+        None => RemoteSeen::NotAsked,
+    }
+}
+
+async fn in_engine(world: &World, reference: Option<&str>) -> Seen<LocalImage> {
+    let Some(reference) = reference else { return Seen::Absent };
+    let engine = match &world.engine {
+        Ok(engine) => engine,
+        Err(cause) => return Seen::Unreachable(cause.clone()),
+    };
+    match engine.image(reference).await {
+        Ok(Some(image)) => Seen::Present(image),
+        Ok(None) => Seen::Absent,
+        Err(error) => Seen::Unreachable(error.cause()),
+    }
+}

@@ -1,0 +1,153 @@
+//! The connections of one run: engines, registries, clouds, machines. Opened once, used by observing
+//! and by applying.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+
+use super::secrets::{Consent, read_secrets};
+use crate::docker::Engine;
+use crate::ec2::Cloud;
+use crate::explain::Explain as _;
+use crate::host::Host;
+use crate::id::Slot;
+use crate::observed::{Cause, Secrets};
+use crate::plan::names;
+use crate::record::machine_id;
+use crate::registry::{Client, Credential, credential_for, credential_from_docker_config};
+use crate::spec::{Ec2, Machine, Spec};
+
+/// What a run needs of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Everything: images, machines, containers.
+    Everything,
+    /// Machines and what is on them; no image, no secret, no registry.
+    Machines,
+    /// Images only: the local engine and the registries.
+    Images,
+}
+
+/// The connections of one run.
+#[derive(Debug)]
+pub struct World {
+    /// What the run needs.
+    pub need: Need,
+    /// The local engine.
+    pub engine: Result<Engine, Cause>,
+    /// By group, those on EC2.
+    pub clouds: BTreeMap<String, Result<Cloud, Cause>>,
+    /// By server.
+    pub registries: BTreeMap<String, Result<Client, Cause>>,
+    /// By server.
+    pub credentials: BTreeMap<String, Credential>,
+    /// Secrets that were read.
+    pub secrets: Secrets,
+    /// What could not be read here.
+    pub missing: Vec<Cause>,
+    /// This machine, as its ssh rules name it.
+    pub machine_id: String,
+    hosts: Mutex<BTreeMap<Slot, Host>>,
+}
+
+impl World {
+    /// Opens what can be opened before anything is known of the machines. Failures are kept as
+    /// answers; nothing here ends a run.
+    pub async fn open(spec: &Spec, need: Need, consent: Consent) -> Self {
+        let (secrets, mut missing) = match need {
+            Need::Everything | Need::Images => read_secrets(spec, consent).await,
+            Need::Machines => (Secrets::default(), Vec::new()),
+        };
+        let wants_registries = need != Need::Machines;
+        let (clouds, (registries, credentials)) = futures_util::join!(open_clouds(spec, need), async {
+            if wants_registries {
+                open_registries(spec, &secrets, &mut missing).await
+            } else {
+                Default::default()
+            }
+        });
+        Self {
+            need,
+            engine: Engine::local().map_err(|error| error.cause()),
+            clouds,
+            registries,
+            credentials,
+            secrets,
+            missing,
+            machine_id: machine_id(),
+            hosts: Mutex::default(),
+        }
+    }
+
+    /// The connection to a machine, once it was made.
+    pub fn host(&self, slot: &Slot) -> Option<Host> {
+        self.hosts().get(slot).cloned()
+    }
+
+    /// Keeps the connection to a machine.
+    pub fn keep_host(&self, slot: &Slot, host: Host) {
+        self.hosts().insert(slot.clone(), host);
+    }
+
+    /// Forgets a machine that ended.
+    pub fn forget_host(&self, slot: &Slot) {
+        self.hosts().remove(slot);
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, BTreeMap<Slot, Host>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who this caller on this machine is, for its own ssh rule: the ARN and the machine.
+    pub fn caller_id(&self, cloud: &Cloud) -> String {
+        format!("{} {}", cloud.caller, self.machine_id)
+    }
+
+    /// The credential for the registry of a reference.
+    pub fn credential(&self, reference: &str) -> Option<&Credential> {
+        self.credentials.get(names::server(reference))
+    }
+}
+
+async fn open_clouds(spec: &Spec, need: Need) -> BTreeMap<String, Result<Cloud, Cause>> {
+    if need == Need::Images && spec.services.values().all(|service| service.platform.is_some()) {
+        return BTreeMap::new();
+    }
+    let opened = spec.groups.values().filter_map(|group| match &group.machine {
+        Machine::Ec2(ec2) => Some((group.name.clone(), ec2)),
+        Machine::Host(_) | Machine::Local => None,
+    });
+    let opened = opened.map(async |(name, ec2): (String, &Ec2)| {
+        (name, Cloud::connect(ec2).await.map_err(|error| error.cause()))
+    });
+    join_all(opened).await.into_iter().collect()
+}
+
+type Registries = (BTreeMap<String, Result<Client, Cause>>, BTreeMap<String, Credential>);
+
+/// A client for every registry that an image of the spec comes from. The credential goes only to
+/// the registry that it was given for.
+async fn open_registries(spec: &Spec, secrets: &Secrets, missing: &mut Vec<Cause>) -> Registries {
+    let mut servers: Vec<&str> =
+        spec.services.values().map(|service| names::server(&service.image)).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let mut clients = BTreeMap::new();
+    let mut credentials = BTreeMap::new();
+    for server in servers {
+        let credential = match spec.registries.get(server) {
+            Some(registry) => credential_for(registry, secrets).await,
+            None => credential_from_docker_config(server).await,
+        };
+        let credential = credential.unwrap_or_else(|error| {
+            missing.push(error.cause());
+            None
+        });
+        if let Some(credential) = &credential {
+            credentials.insert(server.to_owned(), credential.clone());
+        }
+        clients.insert(server.to_owned(), Client::new(server, credential).map_err(|error| error.cause()));
+    }
+    (clients, credentials)
+}

@@ -1,0 +1,158 @@
+//! One instance against the spec, field by field: what forces a new one, what changes in place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::launch_hash;
+use super::machine::{GroupContext, ttl_text};
+use super::reason::{FieldChange, Forces, Shown};
+use super::step::Modify;
+use crate::observed::OwnedInstance;
+use crate::spec::Ami;
+
+impl GroupContext<'_> {
+    /// What forces a replacement, what changes in place, and how.
+    pub(super) fn compare(&self, one: &OwnedInstance) -> (Vec<FieldChange>, Vec<FieldChange>, Modify) {
+        let mut forcing = self.compare_forcing(one);
+        let mut modify = Modify::nothing(one);
+        let mut fields = Vec::new();
+        let ec2 = self.ec2;
+        if one.instance_type != ec2.instance_type {
+            let change = FieldChange::changed(
+                "instance_type",
+                Shown::text(&one.instance_type),
+                Shown::text(&ec2.instance_type),
+            );
+            if self.cloud.type_archs.is_empty() || self.cloud.type_archs.contains(&one.arch) {
+                fields.push(change.forcing(Forces::StopStart));
+                modify.instance_type = Some(ec2.instance_type.clone());
+            } else {
+                forcing.push(change.forcing(Forces::Replacement));
+            }
+        }
+        self.compare_tags(one, &mut fields, &mut modify);
+        self.compare_groups(one, &mut fields, &mut modify);
+        let hop_limit = ec2.metadata_options.http_put_response_hop_limit;
+        if one.hop_limit.is_some_and(|found| found != hop_limit) {
+            let (before, after) = (Shown::maybe(one.hop_limit), Shown::text(hop_limit));
+            fields.push(FieldChange::changed("metadata_options.http_put_response_hop_limit", before, after));
+            modify.hop_limit = Some(hop_limit);
+        }
+        if let (Some(wanted), Some(found)) = (ec2.disable_api_termination, one.protected)
+            && wanted != found
+        {
+            fields.push(FieldChange::changed(
+                "disable_api_termination",
+                Shown::text(found),
+                Shown::text(wanted),
+            ));
+            modify.protected = Some(wanted);
+        }
+        self.compare_ttl(one, &mut fields, &mut modify);
+        if self.is_new_alias(one) {
+            // The same image under another name: from now on it is known by that one.
+            let Ami::Newest { name, owner } = &ec2.ami else { return (forcing, fields, modify) };
+            let after = Shown::Text(format!("newest `{name}` by `{owner}`"));
+            fields.push(FieldChange::changed("ami", Shown::NotKnown, after));
+            modify.set_tags.insert("a3:hash".into(), launch_hash::to_tag(ec2));
+        }
+        (forcing, fields, modify)
+    }
+
+    pub(super) fn compare_forcing(&self, one: &OwnedInstance) -> Vec<FieldChange> {
+        let mut changes = Vec::new();
+        let mut force = |field: &str, before: Shown, after: Shown| {
+            changes.push(FieldChange::changed(field, before, after).forcing(Forces::Replacement));
+        };
+        let ec2 = self.ec2;
+        if let Ami::Id(id) = &ec2.ami
+            && *id != one.image_id
+        {
+            force("ami", Shown::text(&one.image_id), Shown::text(id));
+        }
+        if ec2.subnet_id.is_some() && ec2.subnet_id != one.subnet_id {
+            force("subnet_id", Shown::maybe(one.subnet_id.as_ref()), Shown::maybe(ec2.subnet_id.as_ref()));
+        }
+        if ec2.iam_instance_profile != one.iam_instance_profile {
+            let (before, after) = (one.iam_instance_profile.as_ref(), ec2.iam_instance_profile.as_ref());
+            force("iam_instance_profile", Shown::maybe(before), Shown::maybe(after));
+        }
+        if ec2.spot.is_some() != one.spot {
+            force("instance_market_options", Shown::text(one.spot), Shown::text(ec2.spot.is_some()));
+        }
+        let Some(recorded) = one.hash.as_deref().and_then(launch_hash::from_tag) else { return changes };
+        for (field, hash) in launch_hash::of(ec2) {
+            // An id is compared by itself above; only the form of an alias is known by hash.
+            let by_id = field == "ami" && (matches!(ec2.ami, Ami::Id(_)) || self.is_new_alias(one));
+            if !by_id && recorded.get(&field).is_some_and(|found| *found != hash) {
+                let change = FieldChange::changed(field, Shown::NotKnown, Shown::Text("changed".into()));
+                changes.push(change.forcing(Forces::Replacement));
+            }
+        }
+        changes
+    }
+
+    /// Whether the spec names the image in another way than the launch did, and it is the same one.
+    fn is_new_alias(&self, one: &OwnedInstance) -> bool {
+        let recorded = one.hash.as_deref().and_then(launch_hash::from_tag);
+        let differs = recorded.is_some_and(|recorded| {
+            recorded.get("ami").is_some_and(|found| launch_hash::of(self.ec2).get("ami") != Some(found))
+        });
+        let same = self.cloud.image.as_ref().is_some_and(|image| image.id == one.image_id);
+        matches!(self.ec2.ami, Ami::Newest { .. }) && differs && same
+    }
+
+    fn compare_tags(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
+        for (key, value) in &self.ec2.tags {
+            let found = one.tags.get(key);
+            if found != Some(value) {
+                let before = Shown::maybe(found);
+                fields.push(FieldChange::changed(format!("tags.{key}"), before, Shown::text(value)));
+                modify.set_tags.insert(key.clone(), value.clone());
+            }
+        }
+    }
+
+    fn compare_groups(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
+        let found: BTreeSet<String> = one.security_groups.iter().cloned().collect();
+        let list = |ids: &BTreeSet<String>| Shown::Text(ids.iter().cloned().collect::<Vec<_>>().join(", "));
+        let named = &self.ec2.vpc_security_group_ids;
+        let wanted: BTreeSet<String> = match &self.cloud.security_group {
+            _ if !named.is_empty() => named.iter().cloned().collect(),
+            Some(managed) => [managed.id.clone()].into(),
+            None => BTreeSet::new(),
+        };
+        if wanted != found {
+            let after = if wanted.is_empty() { Shown::KnownAfter("firewall".into()) } else { list(&wanted) };
+            fields.push(FieldChange::changed("vpc_security_group_ids", list(&found), after));
+            modify.security_group_ids = Some(wanted.into_iter().collect());
+        }
+    }
+
+    fn compare_ttl(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
+        let recorded = one.hash.as_deref().and_then(launch_hash::from_tag);
+        let Some(found) = recorded.and_then(|hashes| hashes.get("ttl")?.parse::<u64>().ok()) else { return };
+        let wanted = self.ec2.ttl.map_or(0, |ttl| ttl.as_secs());
+        if found != wanted {
+            let shown = |secs: u64| if secs == 0 { Shown::Nothing } else { Shown::Text(ttl_text(secs)) };
+            fields.push(FieldChange::changed("ttl", shown(found), shown(wanted)));
+            modify.ttl = Some(self.ec2.ttl);
+            modify.set_tags.insert("a3:hash".into(), launch_hash::to_tag(self.ec2));
+        }
+    }
+}
+
+impl Modify {
+    pub(super) fn nothing(one: &OwnedInstance) -> Self {
+        Self {
+            slot: one.slot.clone(),
+            id: one.id.clone(),
+            set_tags: BTreeMap::new(),
+            remove_tags: Vec::new(),
+            security_group_ids: None,
+            instance_type: None,
+            hop_limit: None,
+            protected: None,
+            ttl: None,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a step does, in a few words: `build s2`, `launch web/0 (furious_varahamihira)`.
+
+use super::step::{Action, Change, Step};
+
+impl Step {
+    /// What it does, in a few words; the same in plans, events and errors.
+    pub fn title(&self) -> String {
+        match &self.action {
+            Action::Build(build) => format!("build {}", build.service),
+            Action::Tag(tag) => format!("tag {}", tag.service),
+            Action::Push(push) => format!("push {}", push.service),
+            Action::ImportKey { name, .. } => format!("import key {name}"),
+            Action::Firewall(firewall) if firewall.id.is_none() => {
+                format!("create security group {}", firewall.name)
+            }
+            Action::Firewall(firewall) => format!("change security group {}", firewall.name),
+            Action::Launch(launch) => {
+                let verb = if self.change == Change::Replace { "replace" } else { "launch" };
+                format!("{verb} {} ({})", launch.slot, launch.name)
+            }
+            Action::Start { slot, .. } => format!("start {slot}"),
+            Action::Modify(modify) => format!("change {}", modify.slot),
+            Action::Terminate { slot, name, .. } => format!("terminate {slot} ({name})"),
+            Action::DeleteFirewall { id, .. } => format!("delete security group {id}"),
+            Action::DeleteKey { name, .. } => format!("delete key {name}"),
+            Action::Copy { slot, service, files } => {
+                format!("copy {} for {service} to {slot}", counted(files.len(), "file"))
+            }
+            Action::RemoveFiles { slot, targets } => {
+                format!("remove {} from {slot}", counted(targets.len(), "file"))
+            }
+            Action::Login { slot, server, .. } => format!("login to {server} on {slot}"),
+            Action::Run(run) => format!("run {} on {}", run.service, run.slot),
+            Action::Restart { slot, service, .. } => format!("restart {service} on {slot}"),
+            Action::StartContainer { slot, service, .. } => format!("start {service} on {slot}"),
+            Action::UpdateContainer { slot, service, .. } => format!("update {service} on {slot}"),
+            Action::RemoveContainer { slot, container, .. } => {
+                format!("remove container {container} on {slot}")
+            }
+            Action::CleanHost { slot } => format!("remove the network and a3's folder on {slot}"),
+        }
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+impl Action {
+    /// The kind as JSON names it, `import_key`; equal to serde's tag.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Build(_) => "build",
+            Self::Tag(_) => "tag",
+            Self::Push(_) => "push",
+            Self::ImportKey { .. } => "import_key",
+            Self::Firewall(_) => "firewall",
+            Self::Launch(_) => "launch",
+            Self::Start { .. } => "start",
+            Self::Modify(_) => "modify",
+            Self::Terminate { .. } => "terminate",
+            Self::DeleteFirewall { .. } => "delete_firewall",
+            Self::DeleteKey { .. } => "delete_key",
+            Self::Copy { .. } => "copy",
+            Self::RemoveFiles { .. } => "remove_files",
+            Self::Login { .. } => "login",
+            Self::Run(_) => "run",
+            Self::Restart { .. } => "restart",
+            Self::StartContainer { .. } => "start_container",
+            Self::UpdateContainer { .. } => "update_container",
+            Self::RemoveContainer { .. } => "remove_container",
+            Self::CleanHost { .. } => "clean_host",
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `a3 status`: instances and containers, as tables or JSON.
+
+use serde::Serialize;
+
+use super::look::{Look, Tone};
+use super::table::table;
+
+/// The version of the JSON document's shape.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One machine. Every text is as it is shown; an empty one is not known or does not apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InstanceRow {
+    /// `i-…`, or empty for `host` and `local`.
+    pub id: String,
+    /// `web/0`.
+    pub slot: String,
+    /// Mnemonic name.
+    pub name: String,
+    /// `t2.micro`.
+    pub instance_type: String,
+    /// `amd64`.
+    pub arch: String,
+    /// `ec2-user@192.0.2.7`.
+    pub address: String,
+    /// `ami-…`.
+    pub ami: String,
+    /// `running`, or why it could not be asked.
+    pub state: String,
+    /// `3h 07m`.
+    pub age: String,
+    /// What is left, `4h 53m`.
+    pub ttl: String,
+    /// What differs from the spec, in a few words.
+    pub drift: String,
+}
+
+/// One container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ContainerRow {
+    /// `web/0`.
+    pub slot: String,
+    /// The service.
+    pub service: String,
+    /// The container's name.
+    pub container: String,
+    /// `sha256:` and 12 digits.
+    pub digest: String,
+    /// `running`, `exited (1)`.
+    pub state: String,
+    /// `healthy`, where there is a HEALTHCHECK.
+    pub health: String,
+    /// `3h 07m`.
+    pub uptime: String,
+    /// `30001→30001/tcp`.
+    pub ports: String,
+    /// The release that made it.
+    pub release: String,
+    /// What differs from the spec, in a few words.
+    pub drift: String,
+}
+
+/// Everything that `a3 status` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The deployment.
+    pub deployment: String,
+    /// Machines, by slot.
+    pub instances: Vec<InstanceRow>,
+    /// Containers, by slot and service.
+    pub containers: Vec<ContainerRow>,
+    /// What could not be asked, or should be known.
+    pub notices: Vec<String>,
+}
+
+impl Status {
+    /// As tables. Ends with a newline.
+    pub fn to_text(&self, look: &Look) -> String {
+        let mut parts = vec![format!("Deployment {}\n", look.paint(Tone::Strong, &self.deployment))];
+        if self.instances.is_empty() && self.containers.is_empty() {
+            parts.push("Nothing of it is there.\n".to_owned());
+        }
+        if !self.instances.is_empty() {
+            let titles =
+                ["SLOT", "ID", "NAME", "TYPE", "ARCH", "ADDRESS", "AMI", "STATE", "AGE", "TTL", "DRIFT"];
+            let rows: Vec<_> = self.instances.iter().map(instance_cells).collect();
+            parts.push(table(look, titles, &rows));
+        }
+        if !self.containers.is_empty() {
+            let titles = [
+                "SLOT",
+                "SERVICE",
+                "CONTAINER",
+                "DIGEST",
+                "STATE",
+                "HEALTH",
+                "UPTIME",
+                "PORTS",
+                "RELEASE",
+                "DRIFT",
+            ];
+            let rows: Vec<_> = self.containers.iter().map(container_cells).collect();
+            parts.push(table(look, titles, &rows));
+        }
+        let notices: String = self.notices.iter().map(|text| super::error::note_text(look, text)).collect();
+        if !notices.is_empty() {
+            parts.push(notices);
+        }
+        parts.join("\n")
+    }
+
+    /// As one JSON document. Ends with a newline.
+    pub fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            format_version: u32,
+            #[serde(flatten)]
+            status: &'a Status,
+        }
+        let document = Document { format_version: FORMAT_VERSION, status: self };
+        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    }
+}
+
+fn instance_cells(row: &InstanceRow) -> [String; 11] {
+    let InstanceRow { id, slot, name, instance_type, arch, address, ami, state, age, ttl, drift } =
+        row.clone();
+    [slot, id, name, instance_type, arch, address, ami, state, age, ttl, drift]
+}
+
+fn container_cells(row: &ContainerRow) -> [String; 10] {
+    let ContainerRow { slot, service, container, digest, state, health, uptime, ports, release, drift } =
+        row.clone();
+    [slot, service, container, digest, state, health, uptime, ports, release, drift]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_empty_ones_are_left_out() {
+        let one = ContainerRow {
+            slot: "web/0".into(),
+            service: "s2".into(),
+            container: "s2".into(),
+            state: "running".into(),
+            ..ContainerRow::default()
+        };
+        let other = ContainerRow { slot: "web/10".into(), state: "exited (1)".into(), ..one.clone() };
+        let status = Status { deployment: "music".into(), containers: vec![one, other], ..Status::default() };
+        let text = status.to_text(&Look::plain());
+        assert_eq!(
+            text,
+            "Deployment music\n\n\
+             SLOT    SERVICE  CONTAINER  STATE\n\
+             web/0   s2       s2         running\n\
+             web/10  s2       s2         exited (1)\n"
+        );
+        let json: serde_json::Value = serde_json::from_str(&status.to_json()).unwrap();
+        assert_eq!(json["format_version"], 1);
+        assert_eq!(json["containers"][1]["slot"], "web/10");
+    }
+}

@@ -1,0 +1,211 @@
+//! The words: reasons, costs, values, times and sizes. The only place that has them, so that text
+//! and JSON say the same.
+
+use std::time::Duration;
+
+use crate::id::Digest;
+use crate::plan::reason::{Forces, Reason, Shown};
+use crate::plan::step::{Action, Change, Cost, Step};
+
+/// A reason as a plan's line says it: `because …`, or for what the world did,
+/// `changed outside a3: …`.
+pub fn reason_line(reason: &Reason) -> String {
+    let text = reason_text(reason);
+    match reason {
+        // EC2 does not say who ended it: a person, its ttl, or an earlier destroy.
+        Reason::InstanceGone { .. } => text,
+        _ if reason.is_drift() => format!("changed outside a3: {text}"),
+        _ => format!("because {text}"),
+    }
+}
+
+/// A reason as a clause, without a full stop.
+pub fn reason_text(reason: &Reason) -> String {
+    match reason {
+        Reason::NoImageOfSource { source } => {
+            format!("no image of source {} exists, here or in the registry", source.short())
+        }
+        Reason::RebuildAsked => "a rebuild was asked for".into(),
+        Reason::SourceChanged { before, after } => source_changed(before.as_ref(), after),
+        Reason::NotTagged => "the image does not have this name yet".into(),
+        Reason::TagElsewhere { found, .. } => {
+            format!("the name points at another image, sha256:{}", found.short())
+        }
+        Reason::NotInRegistry => "the registry does not have it".into(),
+        Reason::NotVisible => {
+            "the registry does not say whether it has it (not checked: the right to push)".into()
+        }
+        Reason::NoInstance => "nothing is launched there".into(),
+        Reason::InstanceGone { id } => {
+            format!("{id} is terminated (by hand, by its ttl or by an earlier destroy)")
+        }
+        Reason::InstanceStopped => "the instance is stopped".into(),
+        Reason::ReplaceAsked => "a replacement was asked for".into(),
+        Reason::FieldsChanged => "the spec changed".into(),
+        Reason::LeftSpec => "it left the spec".into(),
+        Reason::Destroy => "a destroy was asked for".into(),
+        Reason::Missing => "it does not exist".into(),
+        Reason::RuleMissing { rule } => format!("the rule `{rule}` is missing"),
+        Reason::RuleUnwanted { rule } => format!("the rule `{rule}` is not wanted"),
+        Reason::FileMissing { .. }
+        | Reason::FileEdited { .. }
+        | Reason::FileDrifted { .. }
+        | Reason::FileNotOurs { .. }
+        | Reason::ModeDiffers { .. } => file_text(reason),
+        Reason::NoContainer => "it does not run there yet".into(),
+        Reason::ContainerGone => "its container is gone".into(),
+        Reason::ContainerStopped { state } => format!("the container does not run ({state})"),
+        Reason::Unhealthy => "the container is unhealthy".into(),
+        Reason::ImageChanged { .. } => "the image changed".into(),
+        Reason::ConfigChanged => "its settings changed".into(),
+        Reason::SwapInterrupted => "an earlier swap of this container was interrupted".into(),
+        Reason::DataChanged { target } => format!("{target}, which it mounts, changes"),
+        Reason::ToPull => "the image is not on the machine".into(),
+        Reason::NewMachine => "the machine is new".into(),
+        Reason::NotSeen => "the machine cannot be asked yet".into(),
+    }
+}
+
+fn source_changed(before: Option<&Digest>, after: &Digest) -> String {
+    match before {
+        Some(before) => format!("the source changed from {} to {}", before.short(), after.short()),
+        None => format!("the source changed to {}", after.short()),
+    }
+}
+
+fn file_text(reason: &Reason) -> String {
+    match reason {
+        Reason::FileMissing { target } => format!("{target} is not there"),
+        Reason::FileEdited { target } => format!("{target} was edited here"),
+        Reason::FileDrifted { target } => format!("{target} was edited on the machine"),
+        Reason::FileNotOurs { target } => {
+            format!("{target} differs; a3 did not put it there and overwrites it")
+        }
+        Reason::ModeDiffers { target, before, after, .. } => {
+            format!("{target} has mode {before:04o}, not {after:04o}")
+        }
+        _ => String::new(),
+    }
+}
+
+/// What a step costs those who use the service; `None` when they notice nothing.
+pub fn cost_text(cost: Cost) -> Option<String> {
+    match cost {
+        Cost::None => None,
+        Cost::Restart { grace } => {
+            Some(format!("away about 1 s, at most {grace} s if it does not stop by itself"))
+        }
+        Cost::StopStart => {
+            Some("the machine stops and starts: away for about a minute, its address may change".into())
+        }
+        Cost::ReplaceMachine => {
+            Some("the machine ends with its disk; a new one has a new address and takes minutes".into())
+        }
+        Cost::DataAtRisk => Some("its disk ends with it: what is only there is lost".into()),
+    }
+}
+
+/// What a changed field forces, as the end of its line.
+pub fn forces_text(forces: Forces) -> &'static str {
+    match forces {
+        Forces::Replacement => "forces replacement",
+        Forces::StopStart => "forces stop and start",
+        Forces::Recreate => "forces a new container",
+    }
+}
+
+/// A value as a plan shows it.
+pub fn shown_text(value: &Shown) -> String {
+    match value {
+        Shown::Text(text) => text.clone(),
+        Shown::Sensitive => "(sensitive)".into(),
+        Shown::KnownAfter(step) => format!("(known after {step})"),
+        Shown::NotKnown => "(earlier value not known)".into(),
+        Shown::Nothing => "(none)".into(),
+    }
+}
+
+/// What will have happened to a step's address: `built`, `launched`.
+pub fn participle(step: &Step) -> &'static str {
+    match (&step.action, step.change) {
+        (Action::Build(_), _) => "built",
+        (Action::Tag(_), _) => "tagged",
+        (Action::Push(_), _) => "pushed",
+        (Action::ImportKey { .. }, _) => "imported",
+        (Action::Firewall(_), Change::Create) => "created",
+        (Action::Launch(_), Change::Replace) => "replaced",
+        (Action::Launch(_), _) => "launched",
+        (Action::Start { .. } | Action::StartContainer { .. }, _) => "started",
+        (Action::Firewall(_) | Action::Modify(_) | Action::UpdateContainer { .. }, _) => "changed in place",
+        (Action::Terminate { .. }, _) => "terminated",
+        (Action::DeleteFirewall { .. } | Action::DeleteKey { .. }, _) => "deleted",
+        (Action::Copy { .. }, _) => "copied",
+        (Action::Login { .. }, _) => "checked",
+        (Action::Run(_), Change::Create) => "run",
+        (Action::Run(_), _) => "replaced",
+        (Action::Restart { .. }, _) => "restarted",
+        (Action::RemoveFiles { .. } | Action::RemoveContainer { .. } | Action::CleanHost { .. }, _) => {
+            "removed"
+        }
+    }
+}
+
+/// `built, tagged and pushed`.
+pub fn list(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// `8.1s`, `2m 05s`, `3h 07m`, `2d 4h`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{:.1}s", (time.as_secs_f64() * 10.0).floor() / 10.0),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+/// `512 B`, `3.4 kB`, `12.0 MB`, as Docker counts (powers of 1000).
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    // Exact below 2^53, which is 9 PB.
+    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes() {
+        assert_eq!(duration(Duration::from_millis(8_190)), "8.1s");
+        assert_eq!(duration(Duration::from_millis(59_990)), "59.9s");
+        assert_eq!(duration(Duration::from_secs(125)), "2m 05s");
+        assert_eq!(duration(Duration::from_secs(3 * 3600 + 7 * 60)), "3h 07m");
+        assert_eq!(duration(Duration::from_secs(100 * 3600)), "4d 4h");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(3_440), "3.4 kB");
+        assert_eq!(bytes(999_999), "1.0 MB");
+    }
+
+    #[test]
+    fn lists() {
+        assert_eq!(list(&["built"]), "built");
+        assert_eq!(list(&["built", "tagged", "pushed"]), "built, tagged and pushed");
+    }
+}

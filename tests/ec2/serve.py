@@ -1,0 +1,69 @@
+"""moto's EC2 with what the adapter's tests need and moto lacks: client tokens, capacity, pending first."""
+
+import logging
+import os
+import sys
+import threading
+
+os.environ["MOTO_ENABLE_AMI_VALIDATION"] = "true"
+os.environ["MOTO_ENABLE_KEYPAIR_VALIDATION"] = "true"
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.utils import filter_dict_attribute_mapping
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+# A type that there is never any capacity for.
+SCARCE = "u-24tb1.112xlarge"
+
+run = InstanceResponse.run_instances
+tokens = {}
+
+
+def run_instances(self):
+    """The same token and request give the same instance; once a subnet is named, per zone."""
+    if self._get_param("DryRun"):
+        return run(self)
+    subnet = self._get_param("SubnetId")
+    zone = self.ec2_backend.get_subnet(subnet).availability_zone if subnet else None
+    scope = (self.region, zone, self._get_param("ClientToken"))
+    asked = repr(sorted((k, repr(v)) for k, v in self.params.items()))
+    if scope in tokens:
+        before, instance = tokens[scope]
+        if before != asked:
+            raise EC2ClientError("IdempotentParameterMismatch", "Arguments are inconsistent with previous request(s)")
+        if instance.instances[0].state == "terminated" and "dead-answer" not in asked:
+            raise EC2ClientError("IdempotentInstanceTerminated", "The instance of this client token is terminated")
+        return ActionResult(instance)
+    if self._get_param("InstanceType") == SCARCE:
+        raise EC2ClientError("InsufficientInstanceCapacity", "We currently do not have sufficient capacity")
+    answer = run(self)
+    answer.result.instances[0].disable_api_termination = self._get_param("DisableApiTermination") or False
+    tokens[scope] = (asked, answer.result)
+    return answer
+
+
+def modify_value(self):
+    """moto takes a changed shutdown behaviour for a change to no groups at all."""
+    value = self._get_param("InstanceInitiatedShutdownBehavior.Value")
+    if value is None:
+        return change(self)
+    key = "instance_initiated_shutdown_behavior"
+    self.ec2_backend.modify_instance_attribute(self._get_param("InstanceId"), key, value)
+    return True
+
+
+change = InstanceResponse._dot_value_instance_attribute_handler
+InstanceResponse._dot_value_instance_attribute_handler = modify_value
+InstanceResponse.run_instances = run_instances
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+filter_dict_attribute_mapping["client-token"] = "client_token"
+# moto says "pending" whatever the state is; a token's second use must tell.
+InstanceResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER.pop("RunInstances.Reservation.Instances.Instance.State", None)
+
+server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+print(server.port, flush=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdin.read()

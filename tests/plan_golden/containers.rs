@@ -1,0 +1,188 @@
+//! Services on one machine.
+
+use super::*;
+
+#[test]
+fn port_changed() {
+    let (mut spec, seen) = on_ec2();
+    spec.services["s2"].ports = vec![port(30002)];
+    let plan = planned("port_changed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["firewall", "run"]);
+}
+
+#[test]
+fn settings_changed() {
+    let (mut spec, seen) = on_ec2();
+    let service = &mut spec.services["s2"];
+    service.environment.insert("LOG".into(), EnvValue::Plain("debug".into()));
+    service.environment.insert("TOKEN".into(), EnvValue::Secret(SecretSource::Env("TOKEN".into())));
+    service.command = Some(vec!["python".into(), "app.py".into()]);
+    service.volumes[0].read_only = true;
+    let mut seen = seen;
+    let key = hash::source_key(&SecretSource::Env("TOKEN".into()));
+    seen.secrets.values.insert(key, SecretString::from("hunter2".to_owned()));
+    let plan = planned("settings_changed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["run"]);
+    assert!(!format!("{plan:?}").contains("hunter2"));
+}
+
+#[test]
+fn secret_changed() {
+    let mut spec = spec();
+    let source = SecretSource::Env("TOKEN".into());
+    let secret = |text: &str| SecretString::from(text.to_owned());
+    spec.services["s2"].environment.insert("TOKEN".into(), EnvValue::Secret(source.clone()));
+    let mut seen = nothing(&spec);
+    seen.secrets.values.insert(hash::source_key(&source), secret("hunter2"));
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+    seen.secrets.values.insert(hash::source_key(&source), secret("hunter3"));
+    let plan = planned("secret_changed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["run"]);
+    let everything = format!("{plan:?}{}", PlanDocument::of(&plan).to_text());
+    assert!(!everything.contains("hunter"));
+}
+
+#[test]
+fn changed_in_place() {
+    let (mut spec, seen) = on_ec2();
+    let service = &mut spec.services["s2"];
+    (service.restart, service.mem_limit, service.nano_cpus) =
+        (Restart::OnFailure(3), Some(256 << 20), Some(1_500_000_000));
+    let plan = planned("changed_in_place", &spec, &seen);
+    assert_eq!(kinds(&plan), ["update_container"]);
+}
+
+#[test]
+fn container_killed() {
+    let (spec, mut seen) = on_ec2();
+    facts(&mut seen, 0).containers[0].state = ContainerState::Exited(137);
+    let plan = planned("container_killed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["start_container"]);
+    assert!(plan.steps[0].reasons[0].is_drift());
+}
+
+#[test]
+fn container_gone() {
+    let (spec, mut seen) = on_ec2();
+    facts(&mut seen, 0).containers.clear();
+    assert_eq!(kinds(&planned("container_gone", &spec, &seen)), ["run"]);
+}
+
+#[test]
+fn container_unhealthy_or_restarting() {
+    let (spec, mut seen) = on_ec2();
+    facts(&mut seen, 0).containers[0].health = Some(Health::Unhealthy);
+    assert_eq!(kinds(&planned("container_unhealthy", &spec, &seen)), ["restart"]);
+    facts(&mut seen, 0).containers[0].state = ContainerState::Restarting;
+    facts(&mut seen, 0).containers[0].health = None;
+    assert!(planned("container_restarting", &spec, &seen).is_empty());
+}
+
+#[test]
+fn a_job_that_ended_well_is_up_to_date() {
+    let (mut spec, _) = on_ec2();
+    spec.services["s2"].restart = Restart::No;
+    let mut seen = deployed(&spec);
+    facts(&mut seen, 0).containers[0].state = ContainerState::Exited(0);
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+}
+
+#[test]
+fn swap_interrupted() {
+    let (spec, mut seen) = on_ec2();
+    facts(&mut seen, 0).containers[0].name = "s2.a3-old".into();
+    assert_eq!(kinds(&planned("swap_interrupted", &spec, &seen)), ["run"]);
+}
+
+#[test]
+fn foreign_container_name() {
+    let spec = host_spec();
+    let mut seen = nothing(&spec);
+    facts(&mut seen, 0).containers.push(foreign("s2"));
+    assert_eq!(ending(&planned("foreign_container_name", &spec, &seen)), "refused");
+}
+
+#[test]
+fn foreign_port() {
+    let spec = host_spec();
+    let mut seen = nothing(&spec);
+    let held = PublishedPort { host_ip: None, published: 30001, target: 80, protocol: Protocol::Tcp };
+    facts(&mut seen, 0).containers.push(ContainerSeen { ports: vec![held], ..foreign("nginx") });
+    assert_eq!(ending(&planned("foreign_port", &spec, &seen)), "refused");
+    // A stopped one holds no port.
+    facts(&mut seen, 0).containers[0].state = ContainerState::Exited(0);
+    assert_eq!(ending(&plan(&spec, &seen, &Options::default())), "changes");
+}
+
+/// One host at a time, of those that change: the second of three is up to date.
+#[test]
+fn hosts_change_one_after_the_other() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.count = 3);
+    let mut seen = seen;
+    seen.hosts.insert(slot(1), HostSeen::NotYet(NotYet::NotLaunched));
+    seen.hosts.insert(slot(2), HostSeen::NotYet(NotYet::NotLaunched));
+    let mut three = simulate::apply(&spec, &seen, &Options::default());
+    for index in [0, 2] {
+        facts(&mut three, index).containers[0].labels.insert("dev.a3.config".into(), "1:old".into());
+    }
+    let plan = plan(&spec, &three, &Options::default());
+    assert_eq!(kinds(&plan), ["run", "run"]);
+    assert_eq!(plan.steps[1].after, [plan.steps[0].id]);
+    spec.services["s2"].parallelism = 2;
+    let plan = a3::plan::plan(&spec, &three, &Options::default());
+    assert_eq!(plan.steps[1].after, []);
+}
+
+/// The new service takes the name and the port of the one that left: it waits for the removal.
+#[test]
+fn service_renamed() {
+    let (mut spec, seen) = on_host();
+    let mut service = spec.services.shift_remove("s2").unwrap();
+    service.name = "music".into();
+    spec.services.insert("music".into(), service);
+    let mut seen = seen;
+    let image = seen.images.shift_remove("s2").unwrap();
+    seen.images.insert("music".into(), image);
+    let files = seen.files.shift_remove("s2").unwrap();
+    seen.files.insert("music".into(), files);
+    let plan = planned("service_renamed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["remove_container", "run"]);
+    assert_eq!(plan.steps[1].after, [plan.steps[0].id]);
+}
+
+#[test]
+fn service_left_and_inactive_stays() {
+    let (mut spec, mut seen) = on_host();
+    spec.services.insert("other".into(), bare_service("other", "ghcr.io/me/other:1"));
+    seen.images.insert("other".into(), seen.images["s2"].clone());
+    seen.images["other"].source = None;
+    let both = simulate::apply(&spec, &seen, &Options::default());
+    spec.services.shift_remove("other");
+    assert_eq!(kinds(&planned("service_left", &spec, &both)), ["remove_container"]);
+    spec.inactive.push("other".into());
+    assert!(plan(&spec, &both, &Options::default()).is_empty());
+}
+
+#[test]
+fn empty_services_remove_nothing() {
+    let (mut spec, mut seen) = on_host();
+    spec.services.clear();
+    (seen.images, seen.files) = (indexmap::IndexMap::new(), indexmap::IndexMap::new());
+    assert!(planned("empty_services", &spec, &seen).is_empty());
+}
+
+#[test]
+fn depends_on_sets_the_order() {
+    let mut spec = host_spec();
+    let mut first = bare_service("a", "ghcr.io/me/a:1");
+    first.depends_on = vec!["s2".into()];
+    spec.services.shift_insert(0, "a".into(), first);
+    let mut seen = nothing(&spec);
+    seen.images["a"].reference = RemoteSeen::Found(remote("a", None));
+    let plan = planned("depends_on", &spec, &seen);
+    let runs: Vec<_> = plan.steps.iter().filter(|step| step.action.kind() == "run").collect();
+    assert_eq!(runs[0].address, "web/0/s2");
+    assert!(runs[1].after.contains(&runs[0].id));
+}

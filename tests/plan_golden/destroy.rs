@@ -1,0 +1,58 @@
+//! Taking a deployment away.
+
+use super::*;
+
+#[test]
+fn destroy_all_on_ec2() {
+    let (spec, seen) = on_ec2();
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_ec2", &plan);
+    assert_eq!(kinds(&plan), ["terminate", "delete_firewall", "delete_key"]);
+    let after = simulate::apply_plan(&spec, &seen, &plan);
+    let again = plan_destroy(&spec, &after, &Destroy::default());
+    golden("destroy_nothing", &again);
+    assert!(again.is_empty());
+}
+
+#[test]
+fn destroy_all_on_a_host() {
+    let (mut spec, _) = on_host();
+    spec.services["s2"].volumes[0].source = a3::spec::VolumeSource::Named("data".into());
+    let seen = deployed(&spec);
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_host", &plan);
+    assert_eq!(kinds(&plan), ["remove_container", "remove_files", "clean_host"]);
+    let after = simulate::apply_plan(&spec, &seen, &plan);
+    assert!(plan_destroy(&spec, &after, &Destroy::default()).is_empty());
+}
+
+#[test]
+fn destroy_by_name() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.count = 2);
+    let mut more = seen.clone();
+    more.hosts.insert(slot(1), HostSeen::NotYet(NotYet::NotLaunched));
+    let mut two = simulate::apply(&spec, &more, &Options::default());
+    let name = instance(&mut two, 1).name.clone();
+    let wanted = Destroy { instances: [name].into() };
+    let plan = plan_destroy(&spec, &two, &wanted);
+    golden("destroy_by_name", &plan);
+    assert_eq!(kinds(&plan), ["terminate"]);
+    let wanted = Destroy { instances: ["web/7".to_owned()].into() };
+    golden("destroy_unknown_name", &plan_destroy(&spec, &two, &wanted));
+}
+
+#[test]
+fn destroy_what_cannot_be_seen_or_is_protected() {
+    let (spec, mut seen) = on_ec2();
+    instance(&mut seen, 0).protected = Some(true);
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_protected", &plan);
+    assert!(plan.steps.is_empty());
+
+    let (spec, mut seen) = on_host();
+    facts(&mut seen, 0).engine = Seen::Unreachable(away());
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_unreachable", &plan);
+    assert_eq!(ending(&plan), "unreachable");
+}

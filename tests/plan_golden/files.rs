@@ -1,0 +1,57 @@
+//! Data files.
+
+use super::*;
+
+#[test]
+fn file_edited_here() {
+    let (spec, mut seen) = on_ec2();
+    seen.files["s2"][0].digest = digest("music.csv 2");
+    let plan = planned("file_edited_here", &spec, &seen);
+    assert_eq!(kinds(&plan), ["copy", "restart"]);
+    assert!(!plan.steps[0].reasons[0].is_drift());
+}
+
+#[test]
+fn file_edited_on_the_machine() {
+    let (spec, mut seen) = on_ec2();
+    let edited = FileSeen::File { digest: digest("edited there"), mode: 0o644 };
+    facts(&mut seen, 0).files.insert("/home/ec2-user/music/music.csv".into(), edited);
+    let plan = planned("file_edited_there", &spec, &seen);
+    assert_eq!(kinds(&plan), ["copy", "restart"]);
+    assert!(plan.steps[0].reasons[0].is_drift());
+}
+
+#[test]
+fn file_mode_differs() {
+    let (mut spec, mut seen) = on_ec2();
+    spec.services["s2"].files[0].on_change = OnChange::None;
+    let file = FileSeen::File { digest: digest("music.csv 1"), mode: 0o600 };
+    facts(&mut seen, 0).files.insert("/home/ec2-user/music/music.csv".into(), file);
+    let plan = planned("file_mode_differs", &spec, &seen);
+    assert_eq!(kinds(&plan), ["copy"]);
+    assert!(plan.steps[0].reasons[0].is_drift());
+    seen.files["s2"][0].mode = 0o640;
+    let wished = a3::plan::plan(&spec, &seen, &Options::default());
+    assert!(!wished.steps[0].reasons[0].is_drift());
+}
+
+#[test]
+fn a_file_and_a_folder_in_the_way() {
+    let spec = host_spec();
+    let mut seen = nothing(&spec);
+    let target = "/home/ec2-user/music/music.csv";
+    let file = FileSeen::File { digest: digest("somebody's"), mode: 0o644 };
+    facts(&mut seen, 0).files.insert(target.into(), file);
+    planned("file_not_ours", &spec, &seen);
+    facts(&mut seen, 0).files.insert(target.into(), FileSeen::Other);
+    assert_eq!(ending(&planned("folder_in_the_way", &spec, &seen)), "refused");
+}
+
+#[test]
+fn file_left_the_spec() {
+    let (mut spec, mut seen) = on_ec2();
+    spec.services["s2"].files.clear();
+    seen.files["s2"].clear();
+    let plan = planned("file_left", &spec, &seen);
+    assert_eq!(kinds(&plan), ["remove_files"]);
+}

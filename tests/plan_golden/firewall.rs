@@ -1,0 +1,60 @@
+//! The managed security group.
+
+use super::*;
+
+/// From groups of one's own to the managed one, which does not exist yet.
+#[test]
+fn managed_group_instead_of_named_ones() {
+    let (mut spec, _) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.vpc_security_group_ids = vec!["sg-mine".into()]);
+    let seen = deployed(&spec);
+    edit_ec2(&mut spec, |ec2| ec2.vpc_security_group_ids.clear());
+    assert_eq!(kinds(&planned("managed_group_instead", &spec, &seen)), ["firewall", "modify"]);
+}
+
+#[test]
+fn firewall_rule_removed_and_own_address_moved() {
+    let (spec, seen) = on_ec2();
+    let mut removed = seen.clone();
+    cloud(&mut removed).security_group.as_mut().unwrap().rules.retain(|rule| rule.from_port == 22);
+    assert_eq!(kinds(&planned("firewall_rule_missing", &spec, &removed)), ["firewall"]);
+
+    let mut moved = seen.clone();
+    cloud(&mut moved).caller_cidrs = vec!["198.51.100.99/32".into()];
+    moved.hosts.insert(slot(0), HostSeen::NotYet(NotYet::NoRule));
+    let plan = planned("own_address_moved", &spec, &moved);
+    assert_eq!(kinds(&plan), ["firewall", "copy", "login", "run"]);
+}
+
+#[test]
+fn rules_of_other_callers_are_not_touched() {
+    let (spec, mut seen) = on_ec2();
+    let rule = |port: u16, description: &str| IngressRule {
+        id: format!("sgr-other-{port}"),
+        protocol: Some(Protocol::Tcp),
+        from_port: port,
+        to_port: port,
+        cidr: Some("203.0.113.77/32".into()),
+        description: description.into(),
+    };
+    let rules = &mut cloud(&mut seen).security_group.as_mut().unwrap().rules;
+    rules.push(rule(22, "ssh teammate@desk"));
+    rules.push(rule(30001, "port teammate@desk"));
+    rules.push(rule(8443, "by hand in the console"));
+    assert!(planned("rules_of_others", &spec, &seen).is_empty());
+    // And one's own stay while one's address is not known.
+    cloud(&mut seen).caller_cidrs.clear();
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+}
+
+#[test]
+fn open_to_everyone() {
+    let mut spec = spec();
+    edit_ec2(&mut spec, |ec2| {
+        ec2.allow_from = Some(vec!["0.0.0.0/0".into()]);
+        ec2.iam_instance_profile = Some("reader".into());
+    });
+    spec.services["s2"].ports[0].host_ip = Some("127.0.0.1".into());
+    spec.services["s2"].ports.push(port(8080));
+    planned("open_to_everyone", &spec, &nothing(&spec));
+}

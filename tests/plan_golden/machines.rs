@@ -1,0 +1,159 @@
+//! Instances on EC2.
+
+use super::*;
+
+#[test]
+fn instance_stopped() {
+    let (spec, mut seen) = on_ec2();
+    instance(&mut seen, 0).state = InstanceState::Stopped;
+    instance(&mut seen, 0).deadline = Some((NOW - 5).to_string());
+    seen.hosts.insert(slot(0), HostSeen::NotYet(NotYet::Stopped));
+    planned("instance_stopped", &spec, &seen);
+}
+
+#[test]
+fn instance_gone() {
+    let (spec, mut seen) = on_ec2();
+    instance(&mut seen, 0).state = InstanceState::Terminated;
+    seen.hosts.insert(slot(0), HostSeen::NotYet(NotYet::NotLaunched));
+    let plan = planned("instance_gone", &spec, &seen);
+    assert_eq!(kinds(&plan), ["launch", "copy", "login", "run"]);
+}
+
+#[test]
+fn instance_boots() {
+    let (spec, mut seen) = on_ec2();
+    instance(&mut seen, 0).state = InstanceState::Pending;
+    seen.hosts.insert(slot(0), HostSeen::NotYet(NotYet::Booting));
+    let plan = plan(&spec, &seen, &Options::default());
+    golden("instance_boots", &plan);
+    assert!(plan.steps.iter().all(|step| step.provisional));
+}
+
+#[test]
+fn two_live_instances() {
+    let (spec, mut seen) = on_ec2();
+    let mut second = instance(&mut seen, 0).clone();
+    (second.id, second.name, second.generation) = ("i-0bb".into(), "eager_noether".into(), 2);
+    cloud(&mut seen).instances.push(second);
+    assert_eq!(ending(&planned("two_live_instances", &spec, &seen)), "refused");
+}
+
+#[test]
+fn type_changed_within_the_architecture() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.instance_type = "t3.small".into());
+    let plan = planned("type_changed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["modify"]);
+}
+
+#[test]
+fn ami_id_changed() {
+    let (mut spec, mut seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.ami = Ami::Id("ami-0bbb".into()));
+    cloud(&mut seen).image = Some(machine_image("ami-0bbb"));
+    let plan = planned("ami_id_changed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["launch", "copy", "login", "run"]);
+    assert!(plan.ends_machines());
+}
+
+/// The key pair was deleted: the machine that runs does not mind, its successor would.
+#[test]
+fn replaced_with_a_missing_key() {
+    let (spec, mut seen) = on_ec2();
+    cloud(&mut seen).key_pair = None;
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+    let options = Options { replace: [slot(0)].into(), ..Options::default() };
+    let plan = planned_with("replace_asked", &spec, &seen, &options);
+    assert_eq!(kinds(&plan), ["import_key", "launch", "copy", "login", "run"]);
+}
+
+#[test]
+fn user_data_changed() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.user_data = Some("#cloud-config\npassword: hunter2\n".into()));
+    let plan = planned("user_data_changed", &spec, &seen);
+    assert!(!PlanDocument::of(&plan).to_text().contains("hunter2"));
+}
+
+#[test]
+fn newer_ami_is_a_notice() {
+    let (spec, mut seen) = on_ec2();
+    cloud(&mut seen).image = Some(machine_image("ami-0ccc"));
+    assert!(planned("newer_ami", &spec, &seen).is_empty());
+}
+
+/// From an id to an alias of the same image and back: no machine ends for that.
+#[test]
+fn another_name_for_the_same_ami() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.ami = Ami::Newest { name: "al2023-*".into(), owner: "amazon".into() });
+    assert_eq!(kinds(&planned("ami_alias_renamed", &spec, &seen)), ["modify"]);
+    edit_ec2(&mut spec, |ec2| ec2.ami = Ami::Id("ami-0aaa".into()));
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+}
+
+#[test]
+fn key_name_is_create_only() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.key_name = Some("KEY-FILE".into()));
+    assert!(planned("key_name_changed", &spec, &seen).is_empty());
+}
+
+#[test]
+fn protected() {
+    let (mut spec, mut seen) = on_ec2();
+    instance(&mut seen, 0).protected = Some(true);
+    edit_ec2(&mut spec, |ec2| ec2.ami = Ami::Id("ami-0bbb".into()));
+    cloud(&mut seen).image = Some(machine_image("ami-0bbb"));
+    assert_eq!(ending(&planned("protected", &spec, &seen)), "refused");
+    edit_ec2(&mut spec, |ec2| ec2.disable_api_termination = Some(false));
+    let plan = planned("protection_lifted", &spec, &seen);
+    assert_eq!(kinds(&plan), ["modify", "launch", "copy", "login", "run"]);
+}
+
+#[test]
+fn tags_groups_and_ttl_change_in_place() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| {
+        ec2.tags.insert("team".into(), "music".into());
+        ec2.ttl = Some(std::time::Duration::from_secs(3600));
+        ec2.metadata_options.http_put_response_hop_limit = 2;
+    });
+    assert_eq!(kinds(&planned("changed_on_the_instance", &spec, &seen)), ["modify"]);
+}
+
+#[test]
+fn count_raised_and_lowered() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.count = 3);
+    let mut more = seen.clone();
+    more.hosts.insert(slot(1), HostSeen::NotYet(NotYet::NotLaunched));
+    more.hosts.insert(slot(2), HostSeen::NotYet(NotYet::NotLaunched));
+    planned("count_raised", &spec, &more);
+    let three = simulate::apply(&spec, &more, &Options::default());
+    edit_ec2(&mut spec, |ec2| ec2.count = 1);
+    let plan = planned("count_lowered", &spec, &three);
+    assert_eq!(kinds(&plan), ["terminate", "terminate"]);
+}
+
+#[test]
+fn group_left() {
+    let (mut spec, seen) = on_ec2();
+    spec.groups.clear();
+    spec.services.clear();
+    let mut seen = seen;
+    seen.images.clear();
+    seen.hosts.clear();
+    let plan = planned("group_left", &spec, &seen);
+    assert_eq!(kinds(&plan), ["terminate", "delete_firewall", "delete_key"]);
+}
+
+#[test]
+fn ami_does_not_exist() {
+    let mut spec = spec();
+    edit_ec2(&mut spec, |ec2| ec2.ami = Ami::Id("ami-0fff".into()));
+    let mut seen = nothing(&spec);
+    cloud(&mut seen).image = None;
+    assert_eq!(ending(&planned("ami_missing", &spec, &seen)), "impossible");
+}

@@ -1,0 +1,131 @@
+//! Whole deployments, and what stops them.
+
+use super::*;
+
+#[test]
+fn fresh_on_ec2() {
+    let spec = spec();
+    let plan = planned("fresh_on_ec2", &spec, &nothing(&spec));
+    assert_eq!(
+        kinds(&plan),
+        ["build", "tag", "push", "firewall", "import_key", "launch", "copy", "login", "run"]
+    );
+}
+
+#[test]
+fn no_changes() {
+    let (spec, seen) = on_ec2();
+    assert!(planned("no_changes", &spec, &seen).is_empty());
+}
+
+#[test]
+fn fresh_on_local() {
+    let spec = local_spec();
+    let plan = planned("fresh_on_local", &spec, &nothing(&spec));
+    assert_eq!(kinds(&plan), ["build", "tag", "copy", "run"]);
+    assert!(planned("no_changes_on_local", &spec, &deployed(&spec)).is_empty());
+}
+
+#[test]
+fn ec2_unreachable() {
+    let (spec, mut seen) = on_ec2();
+    seen.clouds.insert("web".into(), Seen::Unreachable(away()));
+    let plan = planned("ec2_unreachable", &spec, &seen);
+    assert_eq!((ending(&plan), kinds(&plan).len()), ("unreachable", 0));
+}
+
+#[test]
+fn host_unreachable() {
+    let (spec, mut seen) = on_ec2();
+    seen.hosts.insert(slot(0), HostSeen::Unreachable(away()));
+    let plan = planned("host_unreachable", &spec, &seen);
+    assert_eq!((ending(&plan), kinds(&plan).len()), ("unreachable", 0));
+}
+
+/// A change of the machine that does not restart it says nothing about why it does not answer.
+#[test]
+fn host_unreachable_while_a_tag_changes() {
+    let (mut spec, mut seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| drop(ec2.tags.insert("team".into(), "music".into())));
+    seen.hosts.insert(slot(0), HostSeen::Unreachable(away()));
+    assert_eq!(ending(&plan(&spec, &seen, &Options::default())), "unreachable");
+    // Replacing it needs EC2 only.
+    let options = Options { replace: [slot(0)].into(), ..Options::default() };
+    assert_eq!(ending(&plan(&spec, &seen, &options)), "changes");
+}
+
+#[test]
+fn disk_too_small() {
+    let spec = host_spec();
+    let mut seen = nothing(&spec);
+    let image = remote("large", Some("source 1"));
+    seen.images["s2"].reference = RemoteSeen::Found(image.clone());
+    seen.images["s2"].source_tag = RemoteSeen::Found(image);
+    facts(&mut seen, 0).disk_free = Some(100_000_000);
+    assert_eq!(ending(&planned("disk_too_small", &spec, &seen)), "impossible");
+}
+
+#[test]
+fn architectures_differ() {
+    let mut spec = spec();
+    spec.services["s2"].platform = Some(Platform(Arch::Arm64));
+    let mut seen = nothing(&spec);
+    seen.images["s2"].platform = Platform(Arch::Arm64);
+    assert_eq!(ending(&planned("image_for_another_architecture", &spec, &seen)), "impossible");
+    cloud(&mut seen).type_archs = vec![Arch::Arm64];
+    assert_eq!(ending(&planned("ami_for_another_architecture", &spec, &seen)), "impossible");
+}
+
+#[test]
+fn preflight_and_missing_files() {
+    let spec = spec();
+    let mut seen = nothing(&spec);
+    cloud(&mut seen).refusals.push(cause("not authorised to RunInstances", "ask for ec2:RunInstances"));
+    cloud(&mut seen).unchecked.push("whether the subnet has free addresses".into());
+    seen.missing.push(cause("cluster/ghcr.io-token.txt: no such file", "create it, 0600"));
+    planned("preflight", &spec, &seen);
+}
+
+#[test]
+fn docker_missing_on_the_host() {
+    let mut spec = host_spec();
+    let mut seen = nothing(&spec);
+    facts(&mut seen, 0).engine = Seen::Absent;
+    assert_eq!(ending(&planned("docker_missing", &spec, &seen)), "impossible");
+    spec.groups["web"].install_docker = true;
+    assert_eq!(ending(&plan(&spec, &seen, &Options::default())), "changes");
+}
+
+/// A target keeps everything else out: other services, their files, strays, other groups.
+#[test]
+fn target() {
+    let (mut spec, mut seen) = on_host();
+    let mut other = spec.services["s2"].clone();
+    (other.name, other.container_name, other.ports) = ("other".into(), "other".into(), vec![port(30009)]);
+    other.files[0].target = "elsewhere/".into();
+    spec.services.insert("other".into(), other);
+    seen.images.insert("other".into(), seen.images["s2"].clone());
+    let mut file = seen.files["s2"][0].clone();
+    file.target = "elsewhere/music.csv".into();
+    seen.files.insert("other".into(), vec![file]);
+    spec.groups.insert("away".into(), spec.groups["web"].clone());
+    spec.groups["away"].name = "away".into();
+    seen.hosts.insert(Slot::new("away", 0), HostSeen::Unreachable(away()));
+    facts(&mut seen, 0).containers[0].state = ContainerState::Exited(1);
+    let options = Options { target: ["s2".to_owned()].into(), ..Options::default() };
+    assert_eq!(kinds(&planned_with("target", &spec, &seen, &options)), ["start_container"]);
+}
+
+/// With colour and in a narrow terminal.
+#[test]
+fn narrow_and_coloured() {
+    let (mut spec, mut seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.ami = Ami::Id("ami-0bbb".into()));
+    cloud(&mut seen).image = Some(machine_image("ami-0bbb"));
+    let plan = plan(&spec, &seen, &Options::default());
+    let text = plan_text(&plan, &Look { colour: true, width: Some(50) });
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../golden", omit_expression => true }, {
+        insta::assert_snapshot!("narrow_and_coloured", text);
+    });
+    assert_eq!(console::strip_ansi_codes(&text), plan_text(&plan, &Look { colour: false, width: Some(50) }));
+}

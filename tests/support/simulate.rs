@@ -1,0 +1,330 @@
+//! What an apply does to the world, on plain data: so that "plan, apply, plan" can be asked for its
+//! second answer without a machine.
+
+use std::collections::BTreeMap;
+
+use a3::id::{Digest, Slot};
+use a3::observed::{
+    ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, LocalImage,
+    NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
+};
+use a3::plan::names::{label, own_mark};
+use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
+use a3::plan::{Options, hash, paths, plan, plan_host};
+use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService};
+use a3::spec::Spec;
+use secrecy::SecretString;
+
+use super::world;
+
+/// Plans and applies, the machines that answer only on the way included.
+pub(crate) fn apply(spec: &Spec, seen: &Observed, options: &Options) -> Observed {
+    let planned = plan(spec, seen, options);
+    assert!(planned.blocked.is_empty(), "{:?}", planned.blocked);
+    apply_plan(spec, seen, &planned)
+}
+
+/// The world after a plan.
+pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observed {
+    let mut world = World { spec, seen: seen.clone(), made: BTreeMap::new(), images: BTreeMap::new() };
+    let mut later: Vec<Slot> = Vec::new();
+    for step in &planned.steps {
+        for before in &step.after {
+            assert!(before.0 < step.id.0, "{} comes before what it needs", step.title());
+        }
+        if let Action::Run(run) = &step.action {
+            world.images.insert(run.service.clone(), world.resolved(&run.image));
+        }
+        if step.provisional {
+            later.extend(slot_of(&step.action).filter(|slot| !later.contains(slot)));
+        } else {
+            world.step(step);
+        }
+    }
+    let mut first = u32::try_from(planned.steps.len()).unwrap();
+    for slot in later {
+        let again = plan_host(spec, &world.seen, &slot, &world.images, first);
+        assert!(again.blocked.is_empty(), "{:?}", again.blocked);
+        again.steps.iter().for_each(|step| world.step(step));
+        first += u32::try_from(again.steps.len()).unwrap();
+    }
+    world.seen
+}
+
+fn slot_of(action: &Action) -> Option<Slot> {
+    match action {
+        Action::Run(run) => Some(run.slot.clone()),
+        Action::Copy { slot, .. } | Action::Login { slot, .. } => Some(slot.clone()),
+        _ => None,
+    }
+}
+
+struct World<'a> {
+    spec: &'a Spec,
+    seen: Observed,
+    /// What a build or push yields.
+    made: BTreeMap<StepId, Digest>,
+    images: BTreeMap<String, Image>,
+}
+
+impl World<'_> {
+    fn step(&mut self, step: &Step) {
+        match &step.action {
+            Action::Build(build) => {
+                let id = world::digest(&format!("built of {}", build.source));
+                self.made.insert(step.id, id.clone());
+                let source = Some(build.source.clone());
+                let image = LocalImage { id, repo_digests: Vec::new(), source, arch: None };
+                self.seen.images[&build.service].local_source = Seen::Present(image);
+            }
+            Action::Tag(tag) => {
+                let image = &mut self.seen.images[&tag.service];
+                match &tag.from {
+                    TagFrom::Engine { .. } => image.local_reference = image.local_source.clone(),
+                    TagFrom::Registry { .. } => image.reference = image.source_tag.clone(),
+                }
+            }
+            Action::Push(push) => {
+                let image = &mut self.seen.images[&push.service];
+                let local = image.local_source.present().unwrap();
+                let mut pushed = world::remote(&format!("pushed {}", local.id), None);
+                pushed.source = Some(push.source.clone());
+                pushed.config_digest = local.id.clone();
+                self.made.insert(step.id, pushed.digest.clone());
+                image.reference = RemoteSeen::Found(pushed.clone());
+                image.source_tag = RemoteSeen::Found(pushed);
+            }
+            Action::ImportKey { name, .. } => world::cloud(&mut self.seen).key_pair = Some(name.clone()),
+            Action::DeleteKey { .. } => world::cloud(&mut self.seen).key_pair = None,
+            Action::Firewall(firewall) => self.firewall(firewall),
+            Action::DeleteFirewall { .. } => world::cloud(&mut self.seen).security_group = None,
+            Action::Launch(launch) => self.launch(launch),
+            Action::Start { slot, .. } => {
+                self.of(slot).state = InstanceState::Running;
+                self.answer(slot);
+            }
+            Action::Modify(modify) => self.modify(modify),
+            Action::Terminate { slot, id, .. } => self.terminate(slot, id),
+            _ => self.on_host(&step.action),
+        }
+    }
+
+    fn of(&mut self, slot: &Slot) -> &mut OwnedInstance {
+        let live = |one: &&mut OwnedInstance| one.slot == *slot && one.state.is_live();
+        world::cloud(&mut self.seen).instances.iter_mut().find(live).unwrap()
+    }
+
+    /// A machine that was away answers; what is on its disk is what scenarios put there.
+    fn answer(&mut self, slot: &Slot) {
+        let host = self.seen.hosts.get_mut(slot).unwrap();
+        if host.facts().is_none() {
+            *host = HostSeen::Ready(Box::new(HostFacts { key: None, ..world::fresh_host() }));
+        }
+    }
+
+    fn firewall(&mut self, firewall: &Firewall) {
+        let group = &mut world::cloud(&mut self.seen).security_group;
+        let group = group.get_or_insert_with(|| SecurityGroup { id: "sg-0a3".into(), rules: Vec::new() });
+        group.rules.retain(|rule| !firewall.close.iter().any(|(id, _)| *id == rule.id));
+        for rule in &firewall.open {
+            let id = format!("sgr-{}", group.rules.len());
+            let (from_port, to_port) = (rule.port, rule.port);
+            let (cidr, description) = (Some(rule.cidr.clone()), rule.description.clone());
+            let protocol = Some(rule.protocol);
+            group.rules.push(IngressRule { id, protocol, from_port, to_port, cidr, description });
+        }
+        let slots: Vec<Slot> = self.seen.hosts.keys().cloned().collect();
+        for slot in slots {
+            if matches!(self.seen.hosts[&slot], HostSeen::NotYet(NotYet::NoRule)) {
+                self.answer(&slot);
+            }
+        }
+    }
+
+    fn launch(&mut self, launch: &Launch) {
+        if let Some(old) = &launch.replaces {
+            self.terminate(&launch.slot, old);
+        }
+        let cloud = world::cloud(&mut self.seen);
+        let managed = cloud.security_group.iter().map(|group| group.id.clone()).collect();
+        let named = &launch.security_group_ids;
+        let security_groups = if named.is_empty() { managed } else { named.clone() };
+        cloud.instances.push(OwnedInstance {
+            id: format!("i-{}{}", launch.slot.index, launch.generation),
+            slot: launch.slot.clone(),
+            generation: launch.generation,
+            name: launch.name.clone(),
+            state: InstanceState::Running,
+            launched: world::NOW,
+            instance_type: launch.instance_type.clone(),
+            arch: cloud.image.as_ref().unwrap().arch,
+            image_id: launch.image_id.clone(),
+            key_name: launch.key_name.clone(),
+            subnet_id: launch.subnet_id.clone().or(Some("subnet-0".into())),
+            vpc_id: cloud.vpc_id.clone(),
+            security_groups,
+            iam_instance_profile: launch.iam_instance_profile.clone(),
+            hop_limit: Some(launch.hop_limit),
+            public_ip: Some(format!("203.0.113.{}", 10 * launch.generation + launch.slot.index)),
+            private_ip: None,
+            spot: launch.spot.is_some(),
+            protected: Some(launch.protected),
+            hash: Some(launch.hash.clone()),
+            host_key: None,
+            deadline: None,
+            tags: launch.tags.clone(),
+            state_reason: None,
+        });
+        let host = HostFacts { key: None, ..world::fresh_host() };
+        self.seen.hosts.insert(launch.slot.clone(), HostSeen::Ready(Box::new(host)));
+    }
+
+    fn modify(&mut self, modify: &Modify) {
+        let managed = world::cloud(&mut self.seen).security_group.clone();
+        let one = self.of(&modify.slot);
+        for (key, value) in &modify.set_tags {
+            if key == "a3:hash" {
+                one.hash = Some(value.clone());
+            } else {
+                one.tags.insert(key.clone(), value.clone());
+            }
+        }
+        modify.remove_tags.iter().for_each(|key| drop(one.tags.remove(key)));
+        match &modify.security_group_ids {
+            Some(ids) if ids.is_empty() => one.security_groups = vec![managed.unwrap().id],
+            Some(ids) => one.security_groups.clone_from(ids),
+            None => {}
+        }
+        one.instance_type = modify.instance_type.clone().unwrap_or(one.instance_type.clone());
+        one.hop_limit = modify.hop_limit.or(one.hop_limit);
+        one.protected = modify.protected.or(one.protected);
+    }
+
+    fn terminate(&mut self, slot: &Slot, id: &str) {
+        let mut all = world::cloud(&mut self.seen).instances.iter_mut();
+        let one = all.find(|one| one.id == id).unwrap();
+        assert_ne!(one.protected, Some(true), "{id} is protected");
+        one.state = InstanceState::Terminated;
+        if self.spec.slots().any(|(wanted, _)| wanted == *slot) {
+            self.seen.hosts.insert(slot.clone(), HostSeen::NotYet(NotYet::NotLaunched));
+        } else {
+            self.seen.hosts.shift_remove(slot);
+        }
+    }
+
+    fn host(&mut self, slot: &Slot) -> &mut HostFacts {
+        let Some(HostSeen::Ready(facts)) = self.seen.hosts.get_mut(slot) else { panic!("{slot} is away") };
+        // Any write makes the key and the record.
+        facts.key.get_or_insert_with(|| SecretString::from("made on the way".to_owned()));
+        facts.record.get_or_insert_with(Record::default);
+        facts
+    }
+
+    fn on_host(&mut self, action: &Action) {
+        match action {
+            Action::Copy { slot, service, files } => {
+                let host = self.host(slot);
+                for file in files {
+                    let target = paths::resolve(&file.target, &host.base, &host.home);
+                    let (digest, mode) = (file.digest.clone(), file.mode);
+                    host.files.insert(target.clone(), FileSeen::File { digest: digest.clone(), mode });
+                    let copied = CopiedFile { service: service.clone(), digest, mode, sudo: file.sudo };
+                    host.record.as_mut().unwrap().files.insert(target, copied);
+                }
+            }
+            Action::RemoveFiles { slot, targets } => {
+                let host = self.host(slot);
+                for target in targets {
+                    host.files.remove(target);
+                    host.record.as_mut().unwrap().files.remove(target);
+                }
+            }
+            Action::Run(run) => self.run(run),
+            Action::Restart { slot, container, .. } | Action::StartContainer { slot, container, .. } => {
+                let host = self.host(slot);
+                let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
+                (one.state, one.health) = (ContainerState::Running, None);
+            }
+            Action::UpdateContainer { slot, service, settings, .. } => {
+                let record = self.host(slot).record.as_mut().unwrap();
+                record.in_place.insert(service.clone(), settings.clone());
+            }
+            Action::RemoveContainer { slot, container, .. } => {
+                self.host(slot).containers.retain(|one| one.name != *container);
+            }
+            Action::CleanHost { slot } => self.host(slot).record = None,
+            _ => {}
+        }
+    }
+
+    fn resolved(&self, image: &Image) -> Image {
+        match image {
+            Image::From { step, repository } => match (self.made.get(step), repository) {
+                (Some(digest), Some(repository)) => {
+                    Image::Pinned { repository: repository.clone(), digest: digest.clone() }
+                }
+                (Some(id), None) => Image::Local { id: id.clone() },
+                (None, _) => image.clone(),
+            },
+            known => known.clone(),
+        }
+    }
+
+    fn run(&mut self, run: &Run) {
+        let image = match self.resolved(&run.image) {
+            Image::Pinned { repository, digest } => format!("{repository}@{digest}"),
+            Image::Local { id } => id.to_string(),
+            Image::From { .. } => panic!("{} has no image", run.service),
+        };
+        let (spec, secrets) = (self.spec, self.seen.secrets.clone());
+        let host = self.host(&run.slot);
+        let service = &spec.services[&run.service];
+        let config = hash::config(&run.settings, service, &secrets, host.key.as_ref()).unwrap();
+        let record = host.record.as_mut().unwrap();
+        let number = record.last_release() + 1;
+        let settings = serde_json::to_value(&run.settings).unwrap();
+        let released = ReleasedService { image: image.clone(), config: config.clone(), settings };
+        record.releases.push(Release {
+            number,
+            status: ReleaseStatus::Complete,
+            by: "me@laptop".into(),
+            at: world::NOW,
+            services: [(run.service.clone(), released)].into(),
+        });
+        record.in_place.insert(run.service.clone(), run.settings.in_place.clone());
+        let name = &run.settings.name;
+        let labels = [
+            (label::DEPLOYMENT, spec.name.clone()),
+            (label::SERVICE, run.service.clone()),
+            (label::OWN, own_mark(&spec.name, &run.slot, &run.service, name)),
+            (label::CONFIG, config),
+            (label::IMAGE, image.clone()),
+            (label::RELEASE, number.to_string()),
+        ];
+        let ports = run.settings.ports.iter().map(|port| PublishedPort {
+            host_ip: port.host_ip.clone(),
+            published: port.published.unwrap_or(49153),
+            target: port.target,
+            protocol: port.protocol,
+        });
+        let free = |one: &ContainerSeen| {
+            assert!(one.name != *name || one.labels.get(label::SERVICE) == Some(&run.service), "{name}");
+        };
+        host.containers.iter().for_each(free);
+        host.containers.retain(|one| one.name != *name && one.name != format!("{name}.a3-old"));
+        host.containers.push(ContainerSeen {
+            id: format!("container of release {number}"),
+            name: name.clone(),
+            image_id: image.clone(),
+            labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            state: ContainerState::Running,
+            started: Some(world::NOW),
+            health: None,
+            ports: ports.collect(),
+            mounts: Vec::new(),
+        });
+        if image.contains('@') {
+            host.repo_digests.insert(image);
+        }
+    }
+}
