@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
@@ -26,22 +27,22 @@ pub(crate) enum ArchiveError {
 }
 
 /// Writes the context to `out`. Every file is hashed again on its way: one that is not what the source
-/// digest says is an error, and the stream ends in the middle.
-pub(crate) fn write(context: &Context, out: impl Write) -> Result<(), ArchiveError> {
+/// digest says is an error, and the stream ends in the middle. `sent` counts the bytes of files.
+pub(crate) fn write(context: &Context, out: impl Write, sent: &AtomicU64) -> Result<(), ArchiveError> {
     let mut builder = Builder::new(out);
     // BuildKit tells a tar by its first 1024 bytes, which a long first name would not fit.
     let mut root = header(EntryType::Directory, 0o755, 0);
     builder.append_data(&mut root, "./", io::empty())?;
     for entry in context.entries() {
-        append(&mut builder, entry)?;
+        append(&mut builder, entry, sent)?;
     }
     builder.into_inner()?.flush()?;
     Ok(())
 }
 
-fn append(builder: &mut Builder<impl Write>, entry: &Entry) -> Result<(), ArchiveError> {
+fn append(builder: &mut Builder<impl Write>, entry: &Entry, sent: &AtomicU64) -> Result<(), ArchiveError> {
     match (entry.kind, &entry.target) {
-        (Kind::File, _) => append_file(builder, entry),
+        (Kind::File, _) => append_file(builder, entry, sent),
         (Kind::Symlink, Some(target)) => {
             let mut header = header(EntryType::Symlink, 0o777, entry.modified);
             Ok(builder.append_link(&mut header, &entry.path, target)?)
@@ -53,7 +54,11 @@ fn append(builder: &mut Builder<impl Write>, entry: &Entry) -> Result<(), Archiv
     }
 }
 
-fn append_file(builder: &mut Builder<impl Write>, entry: &Entry) -> Result<(), ArchiveError> {
+fn append_file(
+    builder: &mut Builder<impl Write>,
+    entry: &Entry,
+    sent: &AtomicU64,
+) -> Result<(), ArchiveError> {
     let path = &entry.source;
     let changed = || ContextError::Changed { path: path.clone() };
     let file = fs::File::open(path).map_err(|error| match error.kind() {
@@ -63,7 +68,8 @@ fn append_file(builder: &mut Builder<impl Write>, entry: &Entry) -> Result<(), A
     let mode = if entry.executable { 0o755 } else { 0o644 };
     let mut header = header(EntryType::Regular, mode, entry.modified);
     header.set_size(entry.size);
-    let mut content = Hashed { inner: file.take(entry.size), hasher: Sha256::new(), got: 0, failed: None };
+    let mut content =
+        Hashed { inner: file.take(entry.size), hasher: Sha256::new(), got: 0, sent, failed: None };
     let appended = builder.append_data(&mut header, &entry.path, &mut content);
     if let Some(source) = content.failed {
         return Err(ContextError::Read { path: path.clone(), source }.into());
@@ -88,19 +94,21 @@ fn header(kind: EntryType, mode: u32, modified: u64) -> Header {
 }
 
 /// Hashes what is read through it; keeps the error of a read apart from those of the writing side.
-struct Hashed {
+struct Hashed<'a> {
     inner: io::Take<fs::File>,
     hasher: Sha256,
     got: u64,
+    sent: &'a AtomicU64,
     failed: Option<io::Error>,
 }
 
-impl Read for &mut Hashed {
+impl Read for &mut Hashed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.inner.read(buffer) {
             Ok(got) => {
                 self.hasher.update(&buffer[..got]);
                 self.got += got as u64;
+                self.sent.fetch_add(got as u64, Ordering::Relaxed);
                 Ok(got)
             }
             Err(error) => {
@@ -146,7 +154,9 @@ mod tests {
         fs::set_permissions(root.path().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
         symlink("run", root.path().join("link")).unwrap();
         let mut bytes = Vec::new();
-        write(&context(root.path()), &mut bytes).unwrap();
+        let sent = AtomicU64::new(0);
+        write(&context(root.path()), &mut bytes, &sent).unwrap();
+        assert_eq!(sent.into_inner(), 12 + 1 + 4);
 
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut seen = BTreeMap::new();
@@ -179,7 +189,7 @@ mod tests {
                 "gone" => fs::remove_file(root.path().join("data")).unwrap(),
                 after => fs::write(root.path().join("data"), after).unwrap(),
             }
-            let error = write(&context, io::sink()).unwrap_err();
+            let error = write(&context, io::sink(), &AtomicU64::new(0)).unwrap_err();
             assert!(
                 matches!(error, ArchiveError::Context(ContextError::Changed { .. })),
                 "{after}: {error:?}"

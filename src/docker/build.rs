@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use bollard_buildkit_proto::moby::buildkit::v1::StatusResponse;
@@ -25,7 +26,7 @@ use super::query::Query;
 use super::redact::Redact;
 use super::services::{BuildSecrets, ContextUpload, RegistryAuth};
 use super::session::{Services, Session};
-use crate::event::Sink;
+use crate::event::{Activity, Sink};
 use crate::id::{Digest, Platform};
 use crate::plan::names::label;
 use crate::registry::Credential;
@@ -35,6 +36,12 @@ use crate::spec::Build;
 /// every build: BuildKit merges equal sources of builds that run at once, and would give one the
 /// other's context (and 20.10 has been seen to panic over it).
 const CONTEXT_URL: &str = "http://buildkit-session/";
+
+/// What the context is called in progress reports.
+const CONTEXT: &str = "context";
+
+/// Between two reports of how much of the context has been sent.
+const TICK: Duration = Duration::from_millis(200);
 
 /// One image to build.
 #[derive(Debug)]
@@ -59,8 +66,9 @@ impl Engine {
     /// Builds an image; yields the id that the engine gives it (with graph drivers the digest of its
     /// configuration, with the containerd store that of its manifest).
     ///
-    /// Every vertex of BuildKit's graph is reported as [`crate::event::Activity::Progress`] with status
-    /// `started`, `cached`, `done`, `error` or `canceled`, its output line by line without secrets.
+    /// Every vertex of BuildKit's graph is reported as [`Activity::Progress`] with status
+    /// `started`, `cached`, `done`, `error` or `canceled`, its output line by line without secrets; the
+    /// context on its way as part `context`, `sending`, then `done`.
     /// Dropping the future hangs up, which cancels the build.
     ///
     /// # Errors
@@ -76,7 +84,8 @@ impl Engine {
             auth: RegistryAuth(Arc::new(request.credentials.clone())),
         };
         let session = Session::open(self, services).await?;
-        let built = self.solve(&request, &session, Progress::new(sink, redact)).await;
+        let sending = Sending { upload: &upload, total: request.context.size(), reported: 0, sink };
+        let built = self.solve(&request, &session, Progress::new(sink, redact), sending).await;
         // BuildKit only knows that the context broke off, we know why.
         match (built, upload.failure()) {
             (Err(_), Some(error)) => Err(error.into()),
@@ -89,6 +98,7 @@ impl Engine {
         request: &BuildRequest<'_>,
         session: &Session,
         mut progress: Progress<'_>,
+        mut sending: Sending<'_>,
     ) -> Result<Digest, BuildError> {
         let doing = format!("build {}", request.tags.join(", "));
         let answer = |source| EngineError::Answer { doing: doing.clone(), source };
@@ -97,7 +107,16 @@ impl Engine {
         let response = self.accepted(&doing, self.raw(post).await?).await?;
         let mut lines = JsonLines::new(response.into_body());
         let mut id = None;
-        while let Some(line) = lines.next().await.map_err(|error| self.cut(&doing, error))? {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            let line = tokio::select! {
+                line = lines.next() => line.map_err(|error| self.cut(&doing, error))?,
+                _ = ticks.tick() => {
+                    sending.report();
+                    continue;
+                }
+            };
+            let Some(line) = line else { break };
             if let Some(message) = error_of(&line) {
                 let message = progress.redact().apply(message);
                 return Err(BuildError::new(&message, progress.into_failed(), request.context));
@@ -110,8 +129,30 @@ impl Engine {
                 _ => {}
             }
         }
+        sending.report();
         let id = id.ok_or_else(|| answer("the build ended without an image".into()))?;
         Ok(id.parse().map_err(|error: crate::id::NotADigest| answer(error.into()))?)
+    }
+}
+
+/// Reports how much of the context has been sent: BuildKit's own messages do not say it.
+struct Sending<'a> {
+    upload: &'a ContextUpload,
+    total: u64,
+    reported: u64,
+    sink: Sink<'a>,
+}
+
+impl Sending<'_> {
+    fn report(&mut self) {
+        let done = self.upload.sent();
+        if done == self.reported {
+            return;
+        }
+        self.reported = done;
+        let status = if done < self.total { "sending" } else { "done" };
+        let (part, status, total) = (CONTEXT.to_owned(), status.to_owned(), Some(self.total.max(done)));
+        (self.sink)(Activity::Progress { part, status, done, total });
     }
 }
 

@@ -180,6 +180,11 @@ impl Context {
         &self.0.entries
     }
 
+    /// Bytes of all files.
+    pub fn size(&self) -> u64 {
+        self.0.entries.iter().map(|entry| entry.size).sum()
+    }
+
     pub(crate) fn dockerfile(&self) -> &Dockerfile {
         &self.0.dockerfile
     }

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     fn vertex(name: &str, started: bool, completed: bool) -> Vertex {
-        let now = |is: bool| is.then(|| Timestamp { seconds: 1, nanos: 0 });
+        let now = |is: bool| is.then_some(Timestamp { seconds: 1, nanos: 0 });
         let (started, completed) = (now(started), now(completed));
         Vertex { digest: name.into(), name: name.into(), started, completed, ..Default::default() }
     }

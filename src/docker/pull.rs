@@ -6,7 +6,7 @@ use http_body_util::{Empty, Full};
 use secrecy::ExposeSecret as _;
 
 use super::engine::{Engine, EngineError};
-use super::push::{auth, repository_and_tag};
+use super::push::{Transfer, auth, repository_and_tag};
 use super::query::Query;
 use super::transfer::{self, TransferError};
 use crate::event::Sink;
@@ -38,7 +38,8 @@ impl Engine {
                 create.with("fromImage", repository).with("tag", tag)
             }
         };
-        self.transfer("pull", pinned, &query, credential, &mut |line| transfer::report(line, sink)).await
+        let transfer = Transfer { doing: "pull", reference: pinned, query, credential };
+        self.transfer(transfer, &mut |line| transfer::report(line, sink)).await
     }
 
     /// Whether the engine's machine could pull `reference` with this credential: it asks the registry

@@ -18,6 +18,14 @@ use crate::registry::Credential;
 /// Push asks for the header even where there is no credential: `{}`.
 const ANONYMOUS: &str = "e30=";
 
+/// One push or pull.
+pub(super) struct Transfer<'a> {
+    pub(super) doing: &'static str,
+    pub(super) reference: &'a str,
+    pub(super) query: Query,
+    pub(super) credential: Option<&'a Credential>,
+}
+
 impl Engine {
     /// Pushes `reference` (`REPO:TAG`) and yields the digest that the engine names afterwards; whoever
     /// pins it asks the registry once more.
@@ -36,7 +44,8 @@ impl Engine {
         let (repository, tag) = repository_and_tag(reference);
         let query = Query::new(&format!("/images/{repository}/push")).with("tag", tag);
         let mut digest = None;
-        self.transfer("push", reference, &query, credential, &mut |line| {
+        let transfer = Transfer { doing: "push", reference, query, credential };
+        self.transfer(transfer, &mut |line| {
             transfer::report(line, sink);
             digest = digest_of(line).or_else(|| digest.take());
         })
@@ -47,12 +56,10 @@ impl Engine {
     /// Posts, and hands every line of the answer on until one is a failure.
     pub(super) async fn transfer(
         &self,
-        doing: &'static str,
-        reference: &str,
-        query: &Query,
-        credential: Option<&Credential>,
+        transfer: Transfer<'_>,
         line: &mut (dyn FnMut(&Value) + Send),
     ) -> Result<(), TransferError> {
+        let Transfer { doing, reference, query, credential } = transfer;
         let what = format!("{doing} {reference}");
         let post = Request::post(query.as_str()).header("X-Registry-Auth", auth(credential));
         let post = post.body(Empty::<Bytes>::new());

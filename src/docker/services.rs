@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard_buildkit_proto::health::health_check_response::ServingStatus;
@@ -39,12 +40,18 @@ const PIECES: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct ContextUpload {
     context: Context,
+    sent: Arc<AtomicU64>,
     failed: Arc<Mutex<Option<ContextError>>>,
 }
 
 impl ContextUpload {
     pub(crate) fn new(context: Context) -> Self {
-        Self { context, failed: Arc::default() }
+        Self { context, sent: Arc::default(), failed: Arc::default() }
+    }
+
+    /// How many bytes of files have been sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Why the context could not be sent, once: BuildKit only knows that the stream broke.
@@ -59,10 +66,11 @@ impl Upload for ContextUpload {
 
     async fn pull(&self, _: Request<Streaming<BytesMessage>>) -> Result<Response<Self::PullStream>, Status> {
         let (sender, receiver) = mpsc::channel(PIECES);
-        let Self { context, failed } = self.clone();
+        let Self { context, sent, failed } = self.clone();
+        sent.store(0, Ordering::Relaxed);
         tokio::task::spawn_blocking(move || {
             let pieces = Pieces { sender: sender.clone(), buffer: Vec::with_capacity(PIECE) };
-            if let Err(error) = archive::write(&context, pieces) {
+            if let Err(error) = archive::write(&context, pieces, &sent) {
                 let status = Status::aborted(error.to_string());
                 // Before BuildKit hears of it, so that whoever hears from BuildKit finds it here.
                 if let ArchiveError::Context(error) = error {

@@ -82,15 +82,13 @@ impl Why {
             "unauthorized",
             "authentication required",
             "no basic auth credentials",
-            "access denied",
-            "access to the resource is denied",
             "authorization failed",
+            "failed to authorize",
             "insufficient_scope",
-            "denied:",
-            "401 unauthorized",
             "403 forbidden",
             "incorrect username or password",
-        ]) {
+        ]) || (says(&["denied"]) && !says(&["permission denied"]))
+        {
             Self::Denied
         } else if says(&[
             "manifest unknown",
@@ -224,6 +222,8 @@ mod tests {
                 Why::Denied,
             ),
             ("denied: requested access to the resource is denied", Why::Denied),
+            ("Head \"https://r/v2/x/manifests/v1\": denied", Why::Denied),
+            ("open /var/lib/docker/x: permission denied", Why::Other),
             ("manifest for r/x@sha256:00 not found: manifest unknown: manifest unknown", Why::NotFound),
             ("tag does not exist: r/x:v2", Why::NotFound),
             ("An image does not exist locally with the tag: r/x", Why::NotFound),

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use a3::docker::Context;
+use a3::event::Activity;
 
 use crate::world::World;
 
@@ -139,6 +140,12 @@ async fn many_files_and_a_big_one_arrive_whole() {
     let output = world.output();
     let digest = format!("{}  big", a3::id::Digest::of(&big).hex());
     assert_eq!(output, ["2000".to_owned(), digest, "big".into(), "755:0".into()]);
+    let total = Context::read(&world.build).unwrap().size();
+    let sent = |activity: &Activity| {
+        matches!(activity, Activity::Progress { part, status, done, total: Some(all) }
+            if part == "context" && status == "done" && *done == total && *all == total)
+    };
+    assert!(world.seen.lock().unwrap().iter().any(sent));
 }
 
 #[tokio::test]

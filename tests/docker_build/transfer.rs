@@ -16,9 +16,9 @@ async fn image_for(registry: &Registry, name: &str) -> (World, String) {
         .map(|(path, content)| (path.to_owned(), content.to_owned()));
     let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
     let mut world = World::new(name, &files).await;
-    world.build().await.unwrap();
+    world.build().await.expect("it builds");
     let reference = format!("{}/team/{name}:v1", registry.server);
-    world.engine.tag_image(&world.tag, &reference).await.unwrap();
+    world.engine.tag_image(&world.tag, &reference).await.expect("it can be tagged");
     world.made.push(reference.clone());
     (world, reference)
 }
@@ -138,10 +138,11 @@ async fn a_base_image_behind_a_password() {
 /// Asks the registry itself, with a bare HTTP request.
 async fn digest_in(registry: &Registry, repository: &str, tag: &str) -> Digest {
     let url = format!("http://{}/v2/{repository}/manifests/{tag}", registry.server);
-    let request = reqwest::Client::builder().no_proxy().build().unwrap().head(url);
-    let request = request.basic_auth(USER, Some(PASSWORD));
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let request = client.head(url).basic_auth(USER, Some(PASSWORD));
     let response =
         request.header("Accept", "application/vnd.docker.distribution.manifest.v2+json").send().await;
-    let digest = response.unwrap().headers()["docker-content-digest"].to_str().unwrap().to_owned();
-    digest.parse().unwrap()
+    let response = response.expect("the registry answers");
+    let digest = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+    digest.and_then(|digest| digest.parse().ok()).expect("the registry has the image")
 }

@@ -134,14 +134,16 @@ impl Drop for World {
         let removing = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
+                let mut left = Vec::new();
                 for image in made {
-                    if let Err(error) = engine.remove_image(&image).await {
-                        eprintln!("left behind: {error}");
-                    }
+                    left.extend(engine.remove_image(&image).await.err());
                 }
-            });
+                left
+            })
         });
-        let _ = removing.join();
+        let left = removing.join().expect("no panic");
+        // A test that failed already says enough.
+        assert!(std::thread::panicking() || left.is_empty(), "left behind: {left:?}");
     }
 }
 
