@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 
-use super::network::Managed;
+use super::network::{Managed, managed};
 use super::{Cloud, CloudError, pace, tags};
 use crate::event::Sink;
 use crate::plan::step::{Firewall, Rule};
@@ -50,8 +50,8 @@ impl Cloud {
                 .group_id
                 .ok_or(CloudError::Incomplete { action: "CreateSecurityGroup", what: "group id" }),
             Err(error) if error.code() == Some("InvalidGroup.Duplicate") => {
-                let vpc = firewall.vpc_id.as_deref();
-                match self.managed_group(deployment, &firewall.name, vpc).await? {
+                let found = self.groups_named(&firewall.name).await?;
+                match managed(&found, deployment, firewall.vpc_id.as_deref()) {
                     Managed::Ours(id) => Ok(id),
                     Managed::Foreign(id) => {
                         let what = format!("security group `{}` ({id})", firewall.name);

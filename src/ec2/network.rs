@@ -36,28 +36,12 @@ impl Cloud {
         Ok(answer.vpcs().iter().find_map(|vpc| Some(vpc.vpc_id()?.to_owned())))
     }
 
-    /// The group named `name` in `vpc_id`, by tag and by name.
-    pub(super) async fn managed_group(
-        &self,
-        deployment: &str,
-        name: &str,
-        vpc_id: Option<&str>,
-    ) -> Result<Managed, CloudError> {
-        let filter = |key: &str, value: &str| Filter::builder().name(key).values(value).build();
-        let call = self.client.describe_security_groups().filters(filter("group-name", name));
-        let call = match vpc_id {
-            Some(vpc) => call.filters(filter("vpc-id", vpc)),
-            None => call,
-        };
-        let answer = call.send().await.map_err(self.failed("DescribeSecurityGroups"))?;
-        let id = |group: &SdkGroup| group.group_id().unwrap_or_default().to_owned();
-        let ours = answer.security_groups().iter().find(|group| tags::belong_to(group.tags(), deployment));
-        let foreign = answer.security_groups().first();
-        Ok(ours
-            .map(id)
-            .map(Managed::Ours)
-            .or(foreign.map(id).map(Managed::Foreign))
-            .unwrap_or(Managed::Absent))
+    /// The groups named `name`, in whatever VPC.
+    pub(super) async fn groups_named(&self, name: &str) -> Result<Vec<SdkGroup>, CloudError> {
+        let filter = Filter::builder().name("group-name").values(name).build();
+        let answer = self.client.describe_security_groups().filters(filter).send().await;
+        let answer = answer.map_err(self.failed("DescribeSecurityGroups"))?;
+        Ok(answer.security_groups.unwrap_or_default())
     }
 
     /// A group's inbound rules.
@@ -77,6 +61,19 @@ impl Cloud {
             }
         }
         Err(CloudError::Incomplete { action: DESCRIBE_RULES, what: "last page" })
+    }
+}
+
+/// Of the groups with the managed name, the one in `vpc_id` (anywhere for `None`), by tag and by name.
+pub(super) fn managed(groups: &[SdkGroup], deployment: &str, vpc_id: Option<&str>) -> Managed {
+    let in_vpc = |group: &&SdkGroup| vpc_id.is_none() || group.vpc_id() == vpc_id;
+    let id = |group: &SdkGroup| group.group_id().unwrap_or_default().to_owned();
+    let mut here = groups.iter().filter(in_vpc);
+    let ours = here.clone().find(|group| tags::belong_to(group.tags(), deployment));
+    match (ours, here.next()) {
+        (Some(ours), _) => Managed::Ours(id(ours)),
+        (None, Some(foreign)) => Managed::Foreign(id(foreign)),
+        (None, None) => Managed::Absent,
     }
 }
 
@@ -106,6 +103,19 @@ fn inbound(rule: &SecurityGroupRule) -> Option<IngressRule> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_ours_by_tag_and_name_in_its_vpc() {
+        let group = |id: &str, vpc: &str| SdkGroup::builder().group_id(id).vpc_id(vpc);
+        let marks = tags::to_sdk(&tags::of_managed("music", "a3-music-web"));
+        let ours = group("sg-1", "vpc-1").set_tags(Some(marks)).build();
+        let groups = [group("sg-2", "vpc-2").build(), ours];
+        assert_eq!(managed(&groups, "music", Some("vpc-1")), Managed::Ours("sg-1".into()));
+        assert_eq!(managed(&groups, "music", None), Managed::Ours("sg-1".into()));
+        assert_eq!(managed(&groups, "music", Some("vpc-2")), Managed::Foreign("sg-2".into()));
+        assert_eq!(managed(&groups, "other", Some("vpc-1")), Managed::Foreign("sg-1".into()));
+        assert_eq!(managed(&groups, "music", Some("vpc-3")), Managed::Absent);
+    }
 
     #[test]
     fn rules_are_read_as_a_plan_compares_them() {

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::dry_run::Preflight;
 use super::instances::{by_tag, owned, state};
 use super::key::KeySeen;
-use super::network::Managed;
+use super::network::{Managed, managed};
 use super::{Cloud, CloudError, address, tags};
 use crate::explain::Explain as _;
 use crate::id::Slot;
@@ -54,12 +54,13 @@ impl Cloud {
     ) -> Result<CloudSeen, CloudError> {
         let question = Question { spec, group, ec2 };
         let mut notes = Preflight::default();
+        let name = names::managed(&spec.name, &group.name);
         let (image, archs, found, network, key, cidrs) = tokio::join!(
             self.image(&ec2.ami),
             self.type_archs(&ec2.instance_type),
             self.instances(vec![by_tag(tags::DEPLOYMENT, &spec.name)]),
             self.network(question),
-            self.managed_key(question),
+            self.key_pair(&spec.name, &name),
             caller_cidrs(ec2),
         );
         let image = notes.unless_refused(image)?;
@@ -95,7 +96,8 @@ impl Cloud {
 
     /// The VPC and the managed group. What is wrong with the VPC speaks against launching only.
     async fn network(&self, asked: Question<'_>) -> Result<(Network, Option<Cause>), CloudError> {
-        let vpc = self.vpc(asked.ec2.subnet_id.as_deref()).await;
+        let name = names::managed(&asked.spec.name, &asked.group.name);
+        let (vpc, groups) = tokio::join!(self.vpc(asked.ec2.subnet_id.as_deref()), self.groups_named(&name));
         let (vpc_id, problem) = match vpc {
             Ok(Some(vpc)) => (Some(vpc), None),
             Ok(None) => (None, Some(self.no_vpc())),
@@ -103,13 +105,11 @@ impl Cloud {
             Err(error) => return Err(error),
         };
         let mut network = Network { vpc_id, ..Network::default() };
-        if asked.ec2.vpc_security_group_ids.is_empty() {
-            let name = names::managed(&asked.spec.name, &asked.group.name);
-            match self.managed_group(&asked.spec.name, &name, network.vpc_id.as_deref()).await? {
-                Managed::Ours(id) => network.managed = Some(self.group_with_rules(&id).await?),
-                Managed::Foreign(id) => network.foreign = Some(id),
-                Managed::Absent => {}
-            }
+        // Asked even where the person's own groups are used now: one of ours from before stays ours.
+        match managed(&groups?, &asked.spec.name, network.vpc_id.as_deref()) {
+            Managed::Ours(id) => network.managed = Some(self.group_with_rules(&id).await?),
+            Managed::Foreign(id) => network.foreign = Some(id),
+            Managed::Absent => {}
         }
         Ok((network, problem))
     }
@@ -117,13 +117,6 @@ impl Cloud {
     fn no_vpc(&self) -> Cause {
         let message = format!("{} has no default VPC", self.region);
         Cause { message, help: super::help::code("VPCIdNotSpecified", &self.region) }
-    }
-
-    async fn managed_key(&self, asked: Question<'_>) -> Result<KeySeen, CloudError> {
-        if asked.ec2.key_name.is_some() {
-            return Ok(KeySeen::Absent);
-        }
-        self.key_pair(&asked.spec.name, &names::managed(&asked.spec.name, &asked.group.name)).await
     }
 
     /// Those with the whole mark. A live one with a part of it is a copy, or was tagged by hand.

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod failures;
+mod sandbox;
 mod wire;
 
 use std::io::{BufRead as _, BufReader};
@@ -77,6 +78,7 @@ at_the_wire!(
     the_same_launch_is_one_instance,
     another_launch_under_the_token_is_adopted,
     an_ended_instance_uses_its_token_up,
+    what_ec2_does_not_show_yet_is_waited_for,
     with_a_subnet_the_tags_decide,
     a_replacement_ends_the_old_one_first,
     no_capacity_says_what_to_do,

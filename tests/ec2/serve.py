@@ -20,6 +20,7 @@ SCARCE = "u-24tb1.112xlarge"
 
 run = InstanceResponse.run_instances
 tokens = {}
+missed = {}
 
 
 def run_instances(self):
@@ -43,6 +44,20 @@ def run_instances(self):
     answer.result.instances[0].disable_api_termination = self._get_param("DisableApiTermination") or False
     tokens[scope] = (asked, answer.result)
     return answer
+
+
+def describe_instances(self):
+    """Who asks for an instance tagged `late` by its id is told at first that there is none."""
+    for one in self._get_param("InstanceIds", []):
+        instance = self.ec2_backend.get_instance(one)
+        missed[one] = missed.get(one, 0) + 1
+        if any(tag["key"] == "late" for tag in instance.get_tags()) and missed[one] <= 2:
+            raise EC2ClientError("InvalidInstanceID.NotFound", f"The instance ID '{one}' does not exist")
+    return describe(self)
+
+
+describe = InstanceResponse.describe_instances
+InstanceResponse.describe_instances = describe_instances
 
 
 def modify_value(self):

@@ -76,12 +76,12 @@ async fn plain() -> aws_sdk_ec2::Client {
     aws_sdk_ec2::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await)
 }
 
-async fn look(cloud: &Cloud, name: &str, ec2: &Ec2) -> CloudSeen {
+pub(crate) async fn look(cloud: &Cloud, name: &str, ec2: &Ec2) -> CloudSeen {
     let (spec, group) = spec(name, ec2);
     cloud.observe(&spec, &group, ec2, "me").await.unwrap()
 }
 
-fn launch(seen: &CloudSeen) -> Launch {
+pub(crate) fn launch(seen: &CloudSeen) -> Launch {
     let image = seen.image.clone().unwrap();
     Launch {
         slot: Slot::new("web", 0),
@@ -107,12 +107,12 @@ fn launch(seen: &CloudSeen) -> Launch {
     }
 }
 
-fn rule(port: u16, description: &str) -> Rule {
+pub(crate) fn rule(port: u16, description: &str) -> Rule {
     let description = description.to_owned();
     Rule { protocol: Protocol::Tcp, port, cidr: "192.0.2.7/32".into(), description }
 }
 
-fn firewall(name: &str, vpc_id: Option<String>, open: Vec<Rule>) -> Firewall {
+pub(crate) fn firewall(name: &str, vpc_id: Option<String>, open: Vec<Rule>) -> Firewall {
     Firewall {
         group: "web".into(),
         name: format!("a3-{name}-web"),
@@ -239,6 +239,20 @@ pub(crate) async fn an_ended_instance_uses_its_token_up() {
             live.iter().filter(|one| one.state.is_live()).map(|one| one.id.as_str()).collect();
         assert_eq!(live, [third.as_str()]);
     }
+}
+
+pub(crate) async fn what_ec2_does_not_show_yet_is_waited_for() {
+    let (cloud, ec2, name) = (cloud().await, ec2(), "late");
+    let mut wanted = launch(&look(&cloud, name, &ec2).await);
+    wanted.tags.insert("late".into(), "yes".into());
+    let id = cloud.launch(name, &wanted, None, &quiet).await.unwrap();
+    let said = Mutex::new(Vec::new());
+    let running = cloud.wait_running(&id, &|activity| said.lock().unwrap().push(activity)).await.unwrap();
+    assert_eq!(running.id, id);
+    let waited = said.into_inner().unwrap();
+    assert!(
+        matches!(&waited[..], [Activity::Waiting { on, .. }, Activity::Waiting { .. }] if on.contains(&id))
+    );
 }
 
 pub(crate) async fn with_a_subnet_the_tags_decide() {
@@ -406,7 +420,7 @@ pub(crate) async fn the_newest_ami_by_name_is_taken() {
     assert_eq!(look(&cloud, "newest", &Ec2 { ami, ..ec2() }).await.image.unwrap().name, "debian-12-amd64-0");
 }
 
-fn modify(id: &str) -> Modify {
+pub(crate) fn modify(id: &str) -> Modify {
     Modify {
         slot: Slot::new("web", 0),
         id: id.to_owned(),
