@@ -20,8 +20,11 @@ _FAULTS = """faults:
   token-answers-terminated                             a used token answers with the terminated instance
 on a host:
   sshd-dead | sshd-back | host-key | engine-dead | engine-back | poweroff   instance=i-…
-settings, in seconds:
+at a write:
+  kill-at-write   n=N pid=PID [when=before|after]      SIGKILL to PID when the N-th write since `taps --reset` arrives
+settings, in seconds (these are the defaults):
   settings boot_seconds=2 console_seconds=4 terminate_seconds=1 invisible_seconds=0
+           sshd_seconds=0 keys_seconds=0 engine_seconds=0
 clear: `sandbox/fault clear [NAME]`; `sandbox/reset` clears all"""
 _ON_HOST = ("sshd-dead", "sshd-back", "host-key", "engine-dead", "engine-back", "poweroff")
 

@@ -159,6 +159,7 @@ def environment() -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": place.ACCESS_SECRET,
         "AWS_REGION": place.REGION,
         "AWS_DEFAULT_REGION": place.REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
         "A3_SANDBOX_OTHER_ACCESS_KEY_ID": place.ACCESS_KEYS["teammate"],
         "A3_SANDBOX_OTHER_SECRET_ACCESS_KEY": place.ACCESS_SECRET,
         "DOCKER_HOST": f"unix://{place.ENGINE_TAP}",

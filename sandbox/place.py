@@ -59,7 +59,15 @@ SETTINGS = RUN / "settings.json"
 ENGINE = "unix:///var/run/docker.sock"
 ENGINE_TAP = SOCKETS / "engine.sock"
 
-_DEFAULTS = {"boot_seconds": 2.0, "console_seconds": 4.0, "terminate_seconds": 1.0, "invisible_seconds": 0.0}
+_DEFAULTS = {
+    "boot_seconds": 2.0,  # pending until then
+    "console_seconds": 4.0,  # no console output until then
+    "terminate_seconds": 1.0,  # shutting-down until then
+    "invisible_seconds": 0.0,  # not described until then
+    "sshd_seconds": 0.0,  # from boot until sshd listens
+    "keys_seconds": 0.0,  # from boot until the user's key is in place ("permission denied" until then)
+    "engine_seconds": 0.0,  # from boot until the engine is started
+}
 
 
 def host_address(octet: int) -> str:

@@ -4,14 +4,14 @@ import sys
 import time
 import traceback
 
-from checks import ec2, hosts, registries, taps, tools
+from checks import ec2, ending, hosts, registries, taps, tools
 
 
 def main() -> int:
     world = tools.World()
     passed, failed = 0, 0
     try:
-        for module in (registries, ec2, hosts, taps):
+        for module in (registries, ec2, hosts, taps, ending):
             for name, check in vars(module).items():
                 if not name.startswith("check_"):
                     continue

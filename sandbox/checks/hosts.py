@@ -4,7 +4,7 @@ import time
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
-from checks.tools import ENV, World, until
+from checks.tools import ENV, World, refused, until
 
 
 def _user_data() -> str:
@@ -107,3 +107,18 @@ def check_faults_on_a_host(world: World) -> None:
     done = world.ssh(host, "true", check=False)
     assert done.returncode == 255 and b"HOST IDENTIFICATION HAS CHANGED" in done.stderr, done.stderr
     world.ended(host["id"])
+
+
+def check_a_slow_boot(world: World) -> None:
+    world.fault("settings", "sshd_seconds=3", "keys_seconds=6", "boot_seconds=1", "invisible_seconds=1")
+    try:
+        host = world.launch()
+        refused("InvalidInstanceID.NotFound", world.see, host["id"])
+        time.sleep(1)
+        until(lambda: world.state(host["id"]) == "running")
+        assert b"refused" in world.ssh(host, "true", check=False).stderr
+        until(lambda: b"Permission denied" in world.ssh(host, "true", check=False).stderr, 5)
+        world.ready(host)
+        world.ended(host["id"])
+    finally:
+        world.fault("settings", "sshd_seconds=0", "keys_seconds=0", "boot_seconds=2", "invisible_seconds=0")

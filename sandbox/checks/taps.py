@@ -1,6 +1,8 @@
 """The taps: everything is counted, and nothing is changed on its way."""
 
 import os
+import subprocess
+import time
 
 from checks.tools import ENV, World
 
@@ -75,3 +77,16 @@ def check_ec2_is_counted(world: World) -> None:
     except Exception as error:  # DryRun always "fails"
         assert "DryRunOperation" in str(error)
     assert [write for _, _, write in _since(world, mark, "ec2")] == [False, False]
+
+
+def check_kill_at_a_write(world: World) -> None:
+    for when, left in (("before", b""), ("after", b"/tmp/after\n")):
+        writes = max((c["w"] or 0 for c in world.calls()), default=0)
+        target = f"{world.main['user']}@{world.address(world.main['id'])}"
+        script = f"ssh {' '.join(world.ssh_options())} {target} touch /tmp/{when}; sleep 1"
+        victim = subprocess.Popen(["sh", "-c", f"sleep 1; {script}"], env=world.env)
+        world.fault("kill-at-write", f"n={writes + 1}", f"pid={victim.pid}", f"when={when}")
+        assert victim.wait(20) == -9
+        world.fault("clear", "kill-at-write")
+        time.sleep(0.5)
+        assert world.ssh(world.main, f"ls /tmp/{when}", check=False).stdout == left

@@ -54,8 +54,12 @@ class World:
             assert done.returncode == 0, f"{command}: {done.stdout.decode()} {done.stderr.decode()}"
         return done
 
+    def sandbox(self, command: str, *arguments: str) -> bytes:
+        """Runs one of the sandbox's own commands."""
+        return self.run(os.path.join(os.path.dirname(os.path.dirname(__file__)), command), *arguments).stdout
+
     def fault(self, *arguments: str) -> None:
-        self.run(os.path.join(os.path.dirname(os.path.dirname(__file__)), "fault"), *arguments)
+        self.sandbox("fault", *arguments)
 
     def calls(self) -> list[dict]:
         """All calls at the taps."""
@@ -137,7 +141,7 @@ class World:
         self.ids.remove(instance_id)
 
     def close(self) -> None:
-        """Removes all that this run made."""
+        """Removes all that this run made, once."""
         self.fault("clear")
         if self.ids:
             self.ec2.terminate_instances(InstanceIds=self.ids)
@@ -148,4 +152,6 @@ class World:
             self.ec2.delete_key_pair(KeyName=name)
         if self.images:
             self.run("docker", "rmi", *self.images, check=False)
+        self.ids, self.images = [], []
+        vars(self).pop("group", None), vars(self).pop("key_names", None)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -62,6 +62,8 @@ class Host:
         (self.folder / "user").write_text(self.traits["user"])
         (self.folder / "cgroup").write_text(self.cgroup)
         (self.folder / "daemon.json").write_text(json.dumps(self.traits.get("daemon", {})))
+        for what in ("sshd", "keys", "engine"):
+            (self.folder / f"{what}-seconds").write_text(str(place.setting(f"{what}_seconds")))
         if self.traits.get("no_docker_group"):
             (self.folder / "no-docker-group").touch()
         (self.folder / "firewall").write_text(firewall)
@@ -89,10 +91,10 @@ class Host:
             where, method, rest = text.split("\t", 2)
             if where == "sftp":
                 write, path = rest.split("\t", 1)
-                log.note(f"{self.id}/sftp", method, path, write == "1")
+                drop = log.note(f"{self.id}/sftp", method, path, write == "1")
             else:
-                log.note(f"{self.id}/exec", method, rest, method == "shell" or log.command_writes(rest))
-            client.sendall(b".")
+                drop = log.note(f"{self.id}/exec", method, rest, method == "shell" or log.command_writes(rest))
+            client.sendall(b"x" if drop else b".")
 
     # -- life ------------------------------------------------------------
 

@@ -21,6 +21,7 @@ _TOKEN_LIFE = 24 * 3600
 _moto_run = InstanceResponse.run_instances
 _moto_all = InstanceBackend.all_reservations
 _lock = threading.Lock()
+_seen = threading.local()
 
 
 @dataclass
@@ -137,12 +138,27 @@ def _finish(call: InstanceResponse, instance: Any) -> None:
     instances.launch(instance)
 
 
+def _as_seen(moto):
+    """A describing call that leaves out what EC2 would not show yet, `invisible_seconds` after its launch."""
+
+    def call(self: InstanceBackend, *arguments: Any, **settings: Any) -> Any:
+        _seen.hidden_after = time.time() - place.setting("invisible_seconds")
+        try:
+            return moto(self, *arguments, **settings)
+        finally:
+            del _seen.hidden_after
+
+    return call
+
+
 def all_reservations(self: InstanceBackend, filters: Any = None) -> list[Any]:
-    """Leaves out what EC2 would not show yet, `invisible_seconds` after its launch."""
-    hidden = time.time() - place.setting("invisible_seconds")
+    """All of them, or within `_as_seen` those that are to be seen."""
     found = _moto_all(self, filters)
+    limit = getattr(_seen, "hidden_after", None)
+    if limit is None:
+        return found
     for reservation in found:
-        reservation.instances = [i for i in reservation.instances if getattr(i, "created", 0) <= hidden]
+        reservation.instances = [i for i in reservation.instances if i.created <= limit]
     return [r for r in found if r.instances]
 
 
@@ -150,6 +166,8 @@ def install() -> None:
     """Puts this in place of moto's."""
     InstanceResponse.run_instances = run_instances
     InstanceBackend.all_reservations = all_reservations
+    InstanceBackend.describe_instances = _as_seen(InstanceBackend.describe_instances)
+    InstanceBackend.get_reservations_by_instance_ids = _as_seen(InstanceBackend.get_reservations_by_instance_ids)
     # moto shows "pending" in every answer; a token's second use shows the state that is.
     EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER.pop("RunInstances.Reservation.Instances.Instance.State", None)
     filter_dict_attribute_mapping["client-token"] = "client_token"

@@ -58,7 +58,9 @@ class Front:
         action = form.get("Action", [environ["PATH_INFO"]])[0]
         dry = form.get("DryRun", [""])[0].lower() == "true"
         reads = action.startswith(_READS)
-        log.note("ec2", "DRYRUN" if dry else "POST", action, not (reads or dry))
+        if log.note("ec2", "DRYRUN" if dry else "POST", action, not (reads or dry)):
+            start_response("503 Dropped", [("Content-Length", "0")])
+            return [b""]
         if (answer := self._fault(action, "ec2-error")) is not None:
             start_response(answer[0], [("Content-Type", "text/xml"), ("Content-Length", str(len(answer[1])))])
             return [answer[1]]

@@ -25,7 +25,9 @@ class Front:
         self.tls.set_alpn_protocols(["http/1.1"])
 
     def watch(self, request: relay.Request) -> bytes | None:
-        log.note(self.where, request.method, request.path, log.registry_writes(request.method, request.path))
+        write = log.registry_writes(request.method, request.path)
+        if log.note(self.where, request.method, request.path, write):
+            return log.DROPPED
         fault = faults.get(f"registry-status-{self.where}")
         if fault and fault.get("match", "") in request.path and fault.get("method", request.method) == request.method:
             fault = faults.strike(f"registry-status-{self.where}")

@@ -7,8 +7,9 @@ from tap import log, relay
 def watch(where: str) -> relay.Watch:
     """Notes every call to an engine under the name `where`."""
 
-    def see(request: relay.Request) -> None:
-        log.note(where, request.method, request.path, log.engine_writes(request.method, request.path))
+    def see(request: relay.Request) -> bytes | None:
+        write = log.engine_writes(request.method, request.path)
+        return log.DROPPED if log.note(where, request.method, request.path, write) else None
 
     return see
 

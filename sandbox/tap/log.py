@@ -2,15 +2,18 @@
 
 import fcntl
 import json
+import os
+import signal
 import time
 
+import faults
 import place
 
 _COUNTS = place.TAPS.with_name("counts")
 
 
-def note(where: str, method: str, path: str, write: bool) -> None:
-    """Appends one call.
+def note(where: str, method: str, path: str, write: bool) -> bool:
+    """Appends one call, before it is passed on. True: it must not be passed on (see `_kill`).
 
     `n` counts all calls since the last reset, `w` the writes alone (null for a
     read), so that a test can name "the n-th write".
@@ -34,6 +37,23 @@ def note(where: str, method: str, path: str, write: bool) -> None:
             log.write(json.dumps(line) + "\n")
         counts.truncate(0)
         counts.write(f"{calls} {writes}")
+    return write and _kill(writes)
+
+
+def _kill(writes: int) -> bool:
+    """The fault `kill-at-write`: ends process `pid` when the `n`-th write arrives.
+
+    With `when=before` (the default) that write does not happen any more, with
+    `when=after` it does, and its answer is lost.
+    """
+    fault = faults.get("kill-at-write")
+    if not fault or int(fault["n"]) != writes:
+        return False
+    try:
+        os.kill(int(fault["pid"]), signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    return fault.get("when", "before") == "before"
 
 
 def reset() -> None:
@@ -43,6 +63,10 @@ def reset() -> None:
         fcntl.flock(counts, fcntl.LOCK_EX)
         place.TAPS.write_text("")
         counts.truncate(0)
+
+
+#: The answer to a call that must not be passed on; nobody is left to read it.
+DROPPED = b"HTTP/1.1 503 Dropped\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def engine_writes(method: str, path: str) -> bool:
