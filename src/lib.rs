@@ -1,14 +1,16 @@
 //! a3, a declarative deployment engine: `deploy.yaml` → spec → (observe) → plan → apply → events.
 //! `ARCHITECTURE.md` has the picture.
 
+pub mod apply;
+pub mod cli;
 pub mod docker;
 pub mod ec2;
 pub mod event;
 pub mod explain;
 pub mod host;
 pub mod id;
-pub mod observe;
 pub mod load;
+pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod record;

@@ -1,2 +1,5 @@
 //! The `a3` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    a3::cli::main()
+}

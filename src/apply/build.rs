@@ -56,13 +56,9 @@ async fn probe_push(work: &Work<'_>, service: &Service, sink: Sink<'_>) -> Resul
     let client = super::image::client(work, &service.image)?;
     match client.may_push(&repository).await? {
         PushRight::Allowed => Ok(()),
-        PushRight::Denied { why } => {
+        PushRight::Denied { why, help } => {
             let server = names::server(&service.image);
-            let help = format!(
-                "the credential for {server} needs the right to write packages, and `{repository}` must be \
-                 yours; check `registry.username` and `registry.password`"
-            );
-            Err(Failure::new(format!("{server} denies pushing to {repository}: {why}"), Some(help)))
+            Err(Failure::new(format!("{server} denies pushing to {repository}: {why}"), help))
         }
         PushRight::NotChecked { why } => {
             sink(Activity::Warning { message: format!("right to push to {repository} not checked: {why}") });
@@ -74,7 +70,8 @@ async fn probe_push(work: &Work<'_>, service: &Service, sink: Sink<'_>) -> Resul
 async fn read_context(build: &Build, planned: &step::Build) -> Result<Context, Failure> {
     let read = build.clone();
     let context = tokio::task::spawn_blocking(move || Context::read(&read)).await;
-    let context = context.map_err(|error| Failure::new(format!("reading the context failed: {error}"), None))??;
+    let context =
+        context.map_err(|error| Failure::new(format!("reading the context failed: {error}"), None))??;
     let source = context.source_digest(planned.platform);
     if source == planned.source {
         return Ok(context);

@@ -40,7 +40,7 @@ impl Failure {
 
 impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { cause: error.cause(), kind: FailureKind::Failed }
+        Self { cause: Explain::cause(&error), kind: FailureKind::Failed }
     }
 }
 

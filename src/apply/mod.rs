@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Activity, Event, EventKind};
 use crate::id::Slot;
-use crate::observed::Observed;
 use crate::observe::World;
+use crate::observed::Observed;
 use crate::plan::step::{Plan, Step, StepId};
 use crate::spec::Spec;
 

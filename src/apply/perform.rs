@@ -17,14 +17,14 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
         Action::Copy { .. } | Action::RemoveFiles { .. } => on_files(work, step, sink).await,
         Action::Login { slot, server, image, persist } => {
             let wanted = login::Login { server, image, persist: *persist };
-            login::login(work, &work.sites.get(slot)?, wanted).await
+            login::login(work, &*work.sites.get(slot)?, wanted).await
         }
         Action::Run(planned) => run::run(work, planned, sink).await,
         Action::Restart { .. } | Action::StartContainer { .. } | Action::UpdateContainer { .. } => {
             on_container(work, step, sink).await
         }
         Action::RemoveContainer { slot, container, grace } => {
-            remove::container(&work.sites.get(slot)?, container, *grace).await
+            remove::container(&*work.sites.get(slot)?, container, *grace).await
         }
         Action::CleanHost { slot } => remove::clean(work, slot).await,
         Action::ImportKey { .. }
@@ -41,9 +41,9 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
 async fn on_files(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> StepResult {
     match &step.action {
         Action::Copy { slot, service, files } => {
-            copy::copy(work, &work.sites.get(slot)?, service, files, sink).await
+            copy::copy(work, &*work.sites.get(slot)?, service, files, sink).await
         }
-        Action::RemoveFiles { slot, targets } => remove::files(&work.sites.get(slot)?, targets).await,
+        Action::RemoveFiles { slot, targets } => remove::files(&*work.sites.get(slot)?, targets).await,
         other => Err(Failure::new(format!("not a step on files: {other:?}"), None)),
     }
 }
@@ -51,13 +51,13 @@ async fn on_files(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> StepResult {
 async fn on_container(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> StepResult {
     match &step.action {
         Action::Restart { slot, service, container } => {
-            run::restart(work, &work.sites.get(slot)?, service, container, sink).await
+            run::restart(work, &*work.sites.get(slot)?, service, container, sink).await
         }
         Action::StartContainer { slot, service, container, .. } => {
-            run::start(work, &work.sites.get(slot)?, service, container, sink).await
+            run::start(work, &*work.sites.get(slot)?, service, container, sink).await
         }
         Action::UpdateContainer { slot, service, container, settings } => {
-            run::update(&work.sites.get(slot)?, service, container, settings).await
+            run::update(&*work.sites.get(slot)?, service, container, settings).await
         }
         other => Err(Failure::new(format!("not a step on a container: {other:?}"), None)),
     }

@@ -5,7 +5,8 @@ use super::failure::{Done, Failure, StepResult};
 use crate::event::{Activity, Sink};
 use crate::id::Digest;
 use crate::observed::RemoteSeen;
-use crate::plan::step::Push;
+use crate::plan::reason::Reason;
+use crate::plan::step::{Action, Push};
 use crate::registry::{Client, package_page};
 
 /// Sends the reference and `src-…` to the registry.
@@ -25,7 +26,7 @@ pub(crate) async fn push(work: &Work<'_>, planned: &Push, sink: Sink<'_>) -> Ste
     };
     if let RemoteSeen::Found(theirs) = client.look_up(&planned.source_tag, platform).await
         && theirs.source.as_ref() == Some(&planned.source)
-        && !work.job.plan.rebuilds(&planned.service)
+        && !is_rebuilt(work, &planned.service)
     {
         client.copy_tag(&planned.source_tag, &theirs.digest, &planned.reference).await?;
         let note = format!("somebody pushed this source already: {}", theirs.digest.short());
@@ -44,6 +45,14 @@ pub(crate) async fn push(work: &Work<'_>, planned: &Push, sink: Sink<'_>) -> Ste
     Ok(Done { note: Some(format!("sha256:{}", digest.short())), image: Some(digest), unchanged: false })
 }
 
+/// Whether a person asked for a new build of the same source: what the registry has is not it.
+fn is_rebuilt(work: &Work<'_>, service: &str) -> bool {
+    work.job.plan.steps.iter().any(|step| {
+        matches!(&step.action, Action::Build(build) if build.service == service)
+            && step.reasons.contains(&Reason::RebuildAsked)
+    })
+}
+
 /// What the registry says is what is pinned.
 async fn read_back(
     client: &Client,
@@ -60,9 +69,10 @@ async fn read_back(
             );
             Err(Failure::new(message, Some("agree on who pushes this tag, then a3 apply again".into())))
         }
-        RemoteSeen::Unreachable(cause) | RemoteSeen::Unusable(cause) => {
-            Err(Failure::new(format!("{} could not be read back: {}", planned.reference, cause.message), cause.help))
-        }
+        RemoteSeen::Unreachable(cause) | RemoteSeen::Unusable(cause) => Err(Failure::new(
+            format!("{} could not be read back: {}", planned.reference, cause.message),
+            cause.help,
+        )),
         RemoteSeen::Absent | RemoteSeen::NotVisible | RemoteSeen::NotAsked => {
             let digest = pushed.map_or("nothing".to_owned(), ToString::to_string);
             let message =

@@ -29,7 +29,12 @@ const ENGINE: Pace = Pace { deadline: Duration::from_secs(180), interval: Durati
 const CLOUD_INIT: Duration = Duration::from_secs(900);
 
 /// Reaches a machine and plans it; the steps are numbered from `first`.
-pub(crate) async fn reach(work: &Work<'_>, slot: &Slot, first: u32, sink: Sink<'_>) -> Result<Vec<Step>, Failure> {
+pub(crate) async fn reach(
+    work: &Work<'_>,
+    slot: &Slot,
+    first: u32,
+    sink: Sink<'_>,
+) -> Result<Vec<Step>, Failure> {
     let reaching = connect(work, slot, sink);
     let host = work.job.stop.cut(reaching).await.ok_or_else(Failure::interrupted)??;
     work.job.world.keep_host(slot, host.clone());
@@ -39,7 +44,9 @@ pub(crate) async fn reach(work: &Work<'_>, slot: &Slot, first: u32, sink: Sink<'
     match seen {
         HostSeen::Ready(facts) => match &facts.engine {
             Seen::Unreachable(cause) => return Err(Failure::of_kind(FailureKind::Failed, cause.clone())),
-            Seen::Present(_) | Seen::Absent => drop(observed.hosts.insert(slot.clone(), HostSeen::Ready(facts))),
+            Seen::Present(_) | Seen::Absent => {
+                drop(observed.hosts.insert(slot.clone(), HostSeen::Ready(facts)))
+            }
         },
         HostSeen::Unreachable(cause) => return Err(Failure::of_kind(FailureKind::Failed, cause)),
         HostSeen::NotYet(_) => return Err(Failure::new(format!("{slot} does not answer yet"), None)),
@@ -47,7 +54,8 @@ pub(crate) async fn reach(work: &Work<'_>, slot: &Slot, first: u32, sink: Sink<'
     let images = work.sites.images(work.job.plan);
     let plan = crate::plan::plan_host(work.job.spec, &observed, slot, &images, first);
     if let Some(blocked) = plan.blocked.first() {
-        let cause = Cause { message: format!("{}: {}", blocked.address, blocked.why), help: blocked.help.clone() };
+        let cause =
+            Cause { message: format!("{}: {}", blocked.address, blocked.why), help: blocked.help.clone() };
         return Err(Failure::of_kind(FailureKind::Refused, cause));
     }
     let stronger = stronger(&work.job.plan.steps, &plan.steps);
@@ -63,8 +71,9 @@ fn stronger(shown: &[Step], found: &[Step]) -> Vec<Step> {
     let weight = |step: &Step| match step.cost {
         Cost::None => 0,
         Cost::Restart { .. } => 1,
-        Cost::DataAtRisk => 2,
-        Cost::ReplaceMachine => 3,
+        Cost::StopStart => 2,
+        Cost::DataAtRisk => 3,
+        Cost::ReplaceMachine => 4,
     };
     let shown_weight = |address: &str| {
         shown.iter().filter(|step| step.address == address).map(weight).max().unwrap_or_default()
@@ -98,7 +107,8 @@ async fn wait_for_ssh(
     sink: Sink<'_>,
 ) -> Result<Host, Failure> {
     let group = work.job.spec.groups.get(&one.slot.group);
-    let group = group.ok_or_else(|| Failure::new(format!("group `{}` left the spec", one.slot.group), None))?;
+    let group =
+        group.ok_or_else(|| Failure::new(format!("group `{}` left the spec", one.slot.group), None))?;
     let seen = work.job.observed.clouds.get(&group.name).and_then(Seen::present);
     let image = seen.and_then(|seen| seen.image.as_ref());
     let mut approach = Approach::to_instance(group, one, image)
@@ -125,7 +135,9 @@ async fn wait_for_ssh(
     });
     let host = host.await.map_err(|error| ssh_failure(&error, one, &group.name))?;
     if !tagged {
-        let tag = from_console.unwrap_or_else(|| HostKeyTag::from_contact(host.session().map_or("", |session| session.host_key())));
+        let tag = from_console.unwrap_or_else(|| {
+            HostKeyTag::from_contact(host.session().map_or("", |session| session.host_key()))
+        });
         if tag.source == KeySource::FirstContact {
             work.notice(format!(
                 "{}: the console showed no host key in time, so the one shown at first contact was accepted",

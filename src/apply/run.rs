@@ -1,17 +1,16 @@
 //! The steps on a service's container: run, start, restart, change in place.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
-use crate::docker::{ContainerDetail, NewContainer, Proof, Swap, absolute_binds};
+use crate::docker::{ContainerDetail, NewContainer, Probe, Proof, Swap, absolute_binds};
 use crate::event::{Activity, Sink};
+use crate::explain::chain;
 use crate::host::Host;
 use crate::plan::hash::{self, source_key};
 use crate::plan::names::{self, label};
@@ -40,8 +39,9 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
     let config = config(work, planned, service, &site)?;
     let new = new_container(work, planned, service, &site, (&image, &config))?;
     // Not cut off by the first Ctrl-C: half a swap would be a gap.
-    let probe = planned.check.as_ref().map(|check| probe(&site.host, check));
-    let proof = Proof { probe: probe.as_ref().map(|(probe, deadline)| (probe.as_ref(), *deadline)) };
+    let (host, check) = (&site.host, planned.check.as_ref());
+    let probe = |detail| probe(host, check, detail).boxed();
+    let proof = Proof { probe: check.map(|check| (&probe as &Probe<'_>, check.timeout)) };
     site.engine.swap(&Swap { new: &new, proof, way_back: None }, sink).await?;
     keep(work, planned, &site, &image).await;
     let released = ReleasedService {
@@ -114,7 +114,10 @@ fn environment(
             (Env::Resolved, _) => None,
         };
         let value = value.ok_or_else(|| {
-            Failure::new(format!("the value of `environment.{name}` of `{}` is not known", service.name), None)
+            Failure::new(
+                format!("the value of `environment.{name}` of `{}` is not known", service.name),
+                None,
+            )
         })?;
         values.insert(name.clone(), value);
     }
@@ -129,29 +132,20 @@ async fn keep(work: &Work<'_>, planned: &step::Run, site: &Site, image: &str) {
     }
 }
 
-type BoxedProbe<'a> = Box<dyn Fn(ContainerDetail) -> BoxFuture<'a, Result<(), String>> + Send + Sync + 'a>;
-
 /// Asks at the published address, or, where the port is not published, at the container's own;
 /// through ssh, so that no security group matters.
-fn probe<'a>(host: &'a Host, check: &'a Check) -> (BoxedProbe<'a>, Duration) {
-    let probe = move |detail: ContainerDetail| {
-        async move {
-            let published = detail.seen.ports.iter().find(|port| port.target == check.port);
-            let (address, port) = match published {
-                Some(port) => {
-                    let ip = port.host_ip.clone().filter(|ip| ip != "0.0.0.0" && ip != "::");
-                    (ip.unwrap_or_else(|| "127.0.0.1".to_owned()), port.published)
-                }
-                None => match detail.address {
-                    Some(address) => (address, check.port),
-                    None => return Err("it has no address yet".to_owned()),
-                },
-            };
-            host.http_check(&address, port, check).await.map_err(|error| error.to_string())
+async fn probe(host: &Host, check: Option<&Check>, detail: ContainerDetail) -> Result<(), String> {
+    let Some(check) = check else { return Ok(()) };
+    let published = detail.seen.ports.iter().find(|port| port.target == check.port);
+    let (address, port) = match (published, detail.address) {
+        (Some(port), _) => {
+            let ip = port.host_ip.clone().filter(|ip| ip != "0.0.0.0" && ip != "::");
+            (ip.unwrap_or_else(|| "127.0.0.1".to_owned()), port.published)
         }
-        .boxed()
+        (None, Some(address)) => (address, check.port),
+        (None, None) => return Err("it has no address yet".to_owned()),
     };
-    (Box::new(probe), check.timeout)
+    host.http_check(&address, port, check).await.map_err(|error| chain(&error))
 }
 
 /// Once, for published ports: a failure is the security group's or the network's, and only said.
@@ -211,8 +205,9 @@ pub(crate) async fn start(
 }
 
 async fn prove(site: &Site, service: &Service, container: &str, sink: Sink<'_>) -> Result<(), Failure> {
-    let probe = service.check.as_ref().map(|check| probe(&site.host, check));
-    let proof = Proof { probe: probe.as_ref().map(|(probe, deadline)| (probe.as_ref(), *deadline)) };
+    let (host, check) = (&site.host, service.check.as_ref());
+    let probe = |detail| probe(host, check, detail).boxed();
+    let proof = Proof { probe: check.map(|check| (&probe as &Probe<'_>, check.timeout)) };
     if let Err(error) = site.engine.prove(container, proof, sink).await {
         for line in site.engine.tail(container, 20).await.unwrap_or_default() {
             sink(Activity::Output { line });

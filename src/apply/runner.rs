@@ -85,7 +85,7 @@ pub(crate) async fn run(work: &Work<'_>) -> Summary {
     summary
 }
 
-type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send + 'a>>>;
+type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + 'a>>>;
 
 /// True when a second Ctrl-C cut it off.
 async fn work_through(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary) -> bool {
@@ -202,11 +202,9 @@ fn outcome_of(done: Done, work: &Work<'_>, id: StepId) -> Outcome {
 fn outcome_of_failure(failure: &Failure, output: Vec<String>) -> Outcome {
     match failure.kind {
         FailureKind::Interrupted => Outcome::Interrupted,
-        FailureKind::Failed | FailureKind::Refused | FailureKind::Locked => Outcome::Failed {
-            error: failure.cause.message.clone(),
-            help: failure.cause.help.clone(),
-            output,
-        },
+        FailureKind::Failed | FailureKind::Refused | FailureKind::Locked => {
+            Outcome::Failed { error: failure.cause.message.clone(), help: failure.cause.help.clone(), output }
+        }
     }
 }
 

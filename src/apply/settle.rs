@@ -1,9 +1,9 @@
 //! The end of an apply: records are finished, leases given back, addresses named.
 
+use super::Work;
 use super::address::addresses_with;
 use super::failure::FailureKind;
 use super::runner::Summary;
-use super::Work;
 use crate::explain::Explain as _;
 use crate::id::Slot;
 use crate::observe::live_instances;
@@ -23,7 +23,10 @@ pub(crate) async fn settle(work: &Work<'_>, summary: &mut Summary) {
         let lost = summary.worst == Some(FailureKind::Locked);
         if !lost && !work.job.plan.destroy {
             if let Err(failure) = site.save().await {
-                work.notice(format!("{}: the record could not be written: {}", site.slot, failure.cause.message));
+                work.notice(format!(
+                    "{}: the record could not be written: {}",
+                    site.slot, failure.cause.message
+                ));
                 summary.worst = summary.worst.max(Some(FailureKind::Failed));
             }
         }

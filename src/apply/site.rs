@@ -241,7 +241,8 @@ impl Sites {
 }
 
 fn last_release(observed: &Observed) -> u64 {
-    let records = observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
+    let records =
+        observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
     records.map(Record::last_release).max().unwrap_or(0)
 }
 
@@ -253,7 +254,8 @@ fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) 
         Action::RemoveContainer { slot: on, .. } => on == slot,
         _ => false,
     };
-    if steps.iter().find(changes).is_none() || record.releases.iter().any(|release| release.number == number) {
+    if steps.iter().find(changes).is_none() || record.releases.iter().any(|release| release.number == number)
+    {
         return;
     }
     let services: BTreeMap<String, ReleasedService> =

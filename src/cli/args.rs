@@ -24,7 +24,14 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// A spec file; more than one are merged in order, as Compose does [default: deploy.yaml].
-    #[arg(long = "file", short = 'f', global = true, value_name = "FILE", env = "A3_FILE", value_delimiter = ':')]
+    #[arg(
+        long = "file",
+        short = 'f',
+        global = true,
+        value_name = "FILE",
+        env = "A3_FILE",
+        value_delimiter = ':'
+    )]
     pub file: Vec<PathBuf>,
     /// Activates a profile's services.
     #[arg(long, global = true, value_name = "NAME", env = "COMPOSE_PROFILES", value_delimiter = ',')]
@@ -224,7 +231,7 @@ pub struct LogsArgs {
     pub until: Option<String>,
     /// Only the last lines.
     #[arg(long, value_name = "LINES")]
-    pub tail: Option<usize>,
+    pub tail: Option<u32>,
     /// Only lines that match a regular expression.
     #[arg(long, value_name = "REGEX")]
     pub grep: Option<String>,

@@ -29,7 +29,7 @@ impl Fault {
     }
 
     pub(crate) fn of(exit: Exit, error: &impl Explain) -> Self {
-        Self { exit, text: Text::Cause(error.cause()) }
+        Self { exit, text: Text::Cause(Explain::cause(error)) }
     }
 
     pub(crate) fn cause(exit: Exit, cause: Cause) -> Self {

@@ -21,7 +21,8 @@ pub(crate) fn start(global: &Global) -> Result<(), String> {
         None => lines.with_writer(std::io::stderr).try_init(),
         Some(path) => {
             let file = OpenOptions::new().create(true).append(true).open(path);
-            let file = file.map_err(|error| format!("cannot write the log file {}: {error}", path.display()))?;
+            let file =
+                file.map_err(|error| format!("cannot write the log file {}: {error}", path.display()))?;
             lines.with_writer(Mutex::new(file)).try_init()
         }
     };

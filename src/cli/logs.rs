@@ -45,9 +45,14 @@ pub(crate) async fn logs(session: &Session, args: &LogsArgs) -> Ended {
     let sources = sources(session, &spec, &looked, &args.service);
     if sources.is_empty() {
         let message = format!("no container of {} is there to read", spec.name);
-        return Err(Fault::new(Exit::Failed, message, Some("a3 status shows what there is; a3 apply starts it")));
+        return Err(Fault::new(
+            Exit::Failed,
+            message,
+            Some("a3 status shows what there is; a3 apply starts it"),
+        ));
     }
-    let printer = Printer { look: session.data_look, timestamps: args.timestamps, grep, named: sources.len() > 1 };
+    let printer =
+        Printer { look: session.data_look, timestamps: args.timestamps, grep, named: sources.len() > 1 };
     read(session, sources, &options, &printer).await
 }
 
@@ -167,9 +172,9 @@ fn moment(text: &str) -> Result<Duration, Fault> {
     if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
         return Ok(Duration::from_secs(u64::try_from(time.unix_timestamp()).unwrap_or(0)));
     }
-    let ago = parse_duration(text).map_err(|_| {
+    let Some(ago) = parse_duration(text) else {
         let message = format!("`{text}` is neither a time nor a duration");
-        Fault::new(Exit::Usage, message, Some("write 10m, 2h30m or 2026-01-31T12:00:00Z"))
-    })?;
+        return Err(Fault::new(Exit::Usage, message, Some("write 10m, 2h30m or 2026-01-31T12:00:00Z")));
+    };
     Ok(Duration::from_secs(now()).saturating_sub(ago))
 }

@@ -17,7 +17,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::explain::chain;
 use crate::load::{LoadError, Loaded, load};
 use crate::observe::secrets::Consent;
 use crate::report::Look;
@@ -86,6 +85,9 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
     }
 }
 
+/// Columns where there is no terminal to ask.
+const PLAIN_WIDTH: usize = 100;
+
 /// What every command has at hand.
 struct Session {
     global: Global,
@@ -116,7 +118,15 @@ impl Session {
     }
 
     fn fault_of(&self, error: &LoadError) -> Fault {
-        Fault::rendered(Exit::BadSpec, error.to_text(&self.look))
+        match error {
+            LoadError::Invalid(diagnostics) => {
+                let width = self.look.width.unwrap_or(PLAIN_WIDTH);
+                Fault::rendered(Exit::BadSpec, diagnostics.render(self.look.colour, width))
+            }
+            LoadError::Missing { .. } | LoadError::Unreadable { .. } | LoadError::Dotenv { .. } => {
+                Fault::of(Exit::BadSpec, error)
+            }
+        }
     }
 
     /// Whether `{command: …}` secrets may run: after a yes, or with one asked for now.
@@ -131,7 +141,8 @@ impl Session {
         }
         let listed = commands.join("`, `");
         if !terminal::can_ask() {
-            let message = format!("deploy.yaml runs `{listed}` for a secret, and there is no terminal to ask on");
+            let message =
+                format!("deploy.yaml runs `{listed}` for a secret, and there is no terminal to ask on");
             return Err(Fault::new(Exit::Refused, message, Some("add --yes (-y) if you trust it")));
         }
         if terminal::ask(&format!("deploy.yaml runs `{listed}` for a secret. Run it?")) {

@@ -7,7 +7,9 @@ use super::work::{self, Wish};
 use super::{Session, terminal};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
-use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen};
+use crate::observed::{
+    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen,
+};
 use crate::plan::names::label;
 use crate::plan::{Destroy, owned_service};
 use crate::report::status::{ContainerRow, InstanceRow, Status};
@@ -17,8 +19,7 @@ use crate::spec::{Machine, Spec};
 pub(crate) async fn status(session: &Session, args: &StatusArgs) -> Ended {
     let spec = session.load(None)?;
     // What a destroy needs to see is what there is.
-    let looked =
-        work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await;
+    let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await;
     let status = table(&spec, &looked.observed, args.all);
     if args.json {
         terminal::data(&status.to_json());
@@ -49,7 +50,9 @@ fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
         match seen {
             HostSeen::Ready(facts) => {
                 status.instances.extend(known_row(spec, slot, facts));
-                let own = facts.containers.iter().filter(|seen| all || seen.state == ContainerState::Running || owned_service(spec, slot, seen).is_some());
+                let own = facts.containers.iter().filter(|seen| {
+                    all || seen.state == ContainerState::Running || owned_service(spec, slot, seen).is_some()
+                });
                 let own = own.filter_map(|seen| container_row(spec, slot, facts, seen));
                 status.containers.extend(own);
                 if let Seen::Unreachable(cause) = &facts.engine {
@@ -61,7 +64,9 @@ fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
             HostSeen::NotYet(NotYet::Stopped) => status.notices.push(format!("{slot} is stopped")),
             HostSeen::NotYet(NotYet::Booting) => status.notices.push(format!("{slot} boots")),
             HostSeen::NotYet(NotYet::NoRule) => {
-                status.notices.push(format!("{slot}: the security group does not let you in; a3 apply adds the rule"));
+                status
+                    .notices
+                    .push(format!("{slot}: the security group does not let you in; a3 apply adds the rule"));
             }
         }
     }
@@ -122,7 +127,9 @@ fn known_row(spec: &Spec, slot: &Slot, facts: &HostFacts) -> Option<InstanceRow>
 fn container_row(spec: &Spec, slot: &Slot, facts: &HostFacts, seen: &ContainerSeen) -> Option<ContainerRow> {
     let service = owned_service(spec, slot, seen)?;
     let image = seen.labels.get(label::IMAGE).map_or(seen.image_id.as_str(), String::as_str);
-    let digest = image.rsplit_once("sha256:").map_or(image.to_owned(), |(_, hex)| format!("sha256:{}", &hex[..hex.len().min(12)]));
+    let digest = image
+        .rsplit_once("sha256:")
+        .map_or(image.to_owned(), |(_, hex)| format!("sha256:{}", &hex[..hex.len().min(12)]));
     let running = seen.state == ContainerState::Running;
     let since = seen.started.filter(|_| running).map(|at| age(facts.now.saturating_sub(at)));
     let ports: Vec<String> = seen

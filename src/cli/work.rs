@@ -15,7 +15,7 @@ use crate::observe::secrets::Consent;
 use crate::observe::{Need, World, observe};
 use crate::observed::Observed;
 use crate::plan::step::{BlockedKind, Plan, Step};
-use crate::plan::{Destroy, Options, plan, plan_destroy};
+use crate::plan::{Destroy, ImageGoal, Options, plan, plan_destroy};
 use crate::record::lock::{FileLock, holder, state_folder};
 use crate::report::reporter::Talk;
 use crate::report::{Look, Reporter, plan_text};
@@ -90,6 +90,7 @@ pub(crate) fn options(spec: &Spec, scope: &Scope) -> Result<Options, Fault> {
         rebuild: scope.rebuild.iter().cloned().collect(),
         replace,
         target: scope.target.iter().cloned().collect(),
+        images: ImageGoal::Deployed,
     })
 }
 

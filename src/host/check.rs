@@ -58,23 +58,7 @@ impl Host {
     /// # Errors
     /// [`CheckError`]: each may be gone at the next try.
     pub async fn http_check(&self, address: &str, port: u16, check: &Check) -> Result<(), CheckError> {
-        // A path is what the spec says; an IPv6 address stands in brackets in a URL.
-        let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
-        let authority = format!("{host}:{port}");
-        let url = format!("http://{authority}{}", check.http);
-        let ask = async {
-            let stream = self.connect(address, port).await?;
-            get(stream, &authority, &check.http).await
-        };
-        let status = match tokio::time::timeout(TRY, ask).await {
-            Ok(Ok(status)) => status,
-            Ok(Err(source)) => return Err(CheckError::Silent { url, source }),
-            Err(_) => return Err(CheckError::Slow { url }),
-        };
-        if status == check.status {
-            return Ok(());
-        }
-        Err(CheckError::Status { url, status, expected: check.status })
+        judge(self.connect(address, port), address, port, check).await
     }
 
     /// A TCP connection that starts on the machine.
@@ -88,6 +72,41 @@ impl Host {
             Self::Ssh(host) => Ok(Box::new(host.session.port(address, port).await?)),
         }
     }
+}
+
+/// Asks a service once, as this machine sees it.
+///
+/// # Errors
+/// [`CheckError`]
+pub async fn http_check_from_here(address: &str, port: u16, check: &Check) -> Result<(), CheckError> {
+    let connect = async {
+        let stream: ByteStream = Box::new(TcpStream::connect((address, port)).await?);
+        Ok(stream)
+    };
+    judge(connect, address, port, check).await
+}
+
+/// One try over a connection that is being made.
+async fn judge(
+    connect: impl Future<Output = Result<ByteStream, Box<dyn std::error::Error + Send + Sync>>>,
+    address: &str,
+    port: u16,
+    check: &Check,
+) -> Result<(), CheckError> {
+    // A path is what the spec says; an IPv6 address stands in brackets in a URL.
+    let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+    let authority = format!("{host}:{port}");
+    let url = format!("http://{authority}{}", check.http);
+    let ask = async { get(connect.await?, &authority, &check.http).await };
+    let status = match tokio::time::timeout(TRY, ask).await {
+        Ok(Ok(status)) => status,
+        Ok(Err(source)) => return Err(CheckError::Silent { url, source }),
+        Err(_) => return Err(CheckError::Slow { url }),
+    };
+    if status == check.status {
+        return Ok(());
+    }
+    Err(CheckError::Status { url, status, expected: check.status })
 }
 
 async fn get(

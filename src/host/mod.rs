@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-pub use check::CheckError;
+pub use check::{CheckError, http_check_from_here};
 pub use error::HostError;
 pub use facts::{Ask, AskedFile, Facts, Folder, FolderState};
 pub use upload::{Removal, Upload};

@@ -76,7 +76,10 @@ fn no_address(group: &Group, one: &OwnedInstance) -> Cause {
     let (kind, help) = match group.ssh.address {
         SshAddress::Public => (
             "public",
-            format!("its subnet gives none: set instances.{}.ssh.address: private, or another subnet_id", group.name),
+            format!(
+                "its subnet gives none: set instances.{}.ssh.address: private, or another subnet_id",
+                group.name
+            ),
         ),
         SshAddress::Private => ("private", "wait until it runs, then plan again".to_owned()),
     };
@@ -109,5 +112,8 @@ pub async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot) -> Re
 /// The folder of the first spec file, absolute.
 fn folder_of(spec: &Spec) -> PathBuf {
     let folder = spec.files.first().and_then(|file| file.parent()).unwrap_or(Path::new(""));
-    std::path::absolute(folder.join("x")).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default()
+    std::path::absolute(folder.join("x"))
+        .ok()
+        .and_then(|path| path.parent().map(Path::to_owned))
+        .unwrap_or_default()
 }

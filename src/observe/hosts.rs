@@ -13,7 +13,8 @@ use crate::explain::Explain as _;
 use crate::host::{Ask, AskedFile, Facts, Host};
 use crate::id::Slot;
 use crate::observed::{
-    Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance, Seen,
+    Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance,
+    Seen,
 };
 use crate::spec::{Group, Machine, Spec};
 

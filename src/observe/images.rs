@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use futures_util::join;
 use indexmap::IndexMap;
 
-use super::World;
+use super::{Need, World};
 use crate::docker::Context;
 use crate::explain::Explain as _;
 use crate::id::{Digest, Platform};
@@ -51,7 +51,11 @@ async fn observe_service(
     let source_tag = source.as_ref().map(|source| format!("{repository}:{}", names::source_tag(source)));
     let local_name = source.as_ref().map(|source| names::local_image(&spec.name, &service.name, source));
     // Built and run on the local engine, an image has nothing to do with a registry.
-    let asks_registry = !(on_local && service.build.is_some());
+    let asks_registry = match world.need {
+        Need::Images => true,
+        Need::LocalImages => false,
+        Need::Everything | Need::Machines => !(on_local && service.build.is_some()),
+    };
     let reference = asks_registry.then_some(service.image.as_str());
     let (reference, source_tag, local_source, local_reference) = join!(
         in_registry(world, reference, platform),
@@ -67,7 +71,9 @@ async fn source_digest(build: &Build, platform: Platform) -> Result<Digest, Caus
     let read = move || Context::read(&build).map(|context| context.source_digest(platform));
     match tokio::task::spawn_blocking(read).await {
         Ok(digest) => digest.map_err(|error| error.cause()),
-        Err(error) => Err(Cause { message: format!("reading the build context failed: {error}"), help: None }),
+        Err(error) => {
+            Err(Cause { message: format!("reading the build context failed: {error}"), help: None })
+        }
     }
 }
 

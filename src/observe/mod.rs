@@ -1,3 +1,123 @@
-//! Asks what exists.
+//! Looks at everything at once and returns plain data. Four answers, not two: present, absent,
+//! different (the plan's finding), unreachable. Changes nothing but a3's own cache on this machine.
 
+mod approach;
+mod clouds;
+mod files;
+mod hosts;
+mod images;
 pub mod secrets;
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::join;
+use indexmap::IndexMap;
+
+use crate::id::{Arch, Platform};
+use crate::observed::{CloudSeen, HostSeen, Observed, Scope, Seen};
+use crate::spec::{Machine, Service, Spec};
+
+pub use approach::Approach;
+pub use hosts::{live_instances, observe_one as observe_host};
+pub use world::{Need, World};
+
+/// Seconds since 1970 on this machine.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Observes what the plan rests on.
+pub async fn observe(spec: &Spec, world: &World) -> Observed {
+    let (clouds, engine_arch) = join!(clouds::observe(spec, world), engine_arch(world));
+    let mut missing = world.missing.clone();
+    let wants_images = world.need != Need::Machines;
+    let files = match world.need {
+        Need::Everything => files::read(spec, &mut missing).await,
+        Need::Machines | Need::Images | Need::LocalImages => IndexMap::new(),
+    };
+    // Most often every platform is known from the spec or the cloud, and images and machines are
+    // asked side by side.
+    let known = platforms(spec, &clouds, &IndexMap::new(), engine_arch);
+    let (hosts, images) = if known.len() == spec.services.len() && wants_images {
+        let (hosts, images) =
+            join!(hosts::observe(spec, world, &clouds, &files), images::observe(spec, world, &known));
+        (hosts, images)
+    } else {
+        let hosts = hosts::observe(spec, world, &clouds, &files).await;
+        let known = platforms(spec, &clouds, &hosts, engine_arch);
+        let images =
+            if wants_images { images::observe(spec, world, &known).await } else { Default::default() };
+        (hosts, images)
+    };
+    let (images, unread) = images;
+    missing.extend(unread);
+    Observed {
+        now: now(),
+        scope: scope(spec, world, &clouds),
+        images,
+        clouds,
+        hosts,
+        files,
+        missing,
+        secrets: world.secrets.clone(),
+    }
+}
+
+async fn engine_arch(world: &World) -> Option<Arch> {
+    let engine = world.engine.as_ref().ok()?;
+    engine.version().await.ok().map(|version| version.arch)
+}
+
+/// What each service's image is for: what the spec says, else the architecture of where it runs.
+fn platforms(
+    spec: &Spec,
+    clouds: &IndexMap<String, Seen<CloudSeen>>,
+    hosts: &IndexMap<crate::id::Slot, HostSeen>,
+    engine: Option<Arch>,
+) -> BTreeMap<String, Platform> {
+    let of = |service: &Service| {
+        if let Some(platform) = service.platform {
+            return Some(platform);
+        }
+        let on_host = || {
+            let mut of_group = hosts.iter().filter(|(slot, _)| slot.group == service.on);
+            of_group.find_map(|(_, seen)| seen.facts().map(|facts| facts.arch))
+        };
+        let arch = match &spec.groups.get(&service.on)?.machine {
+            Machine::Local => engine,
+            Machine::Host(_) => on_host(),
+            Machine::Ec2(_) => clouds.get(&service.on)?.present().and_then(|cloud| {
+                let mut of_group = cloud.instances.iter().filter(|one| one.slot.group == service.on);
+                let running = of_group.find(|one| one.state.is_live()).map(|one| one.arch);
+                running.or(cloud.image.as_ref().map(|image| image.arch))
+            }),
+        };
+        arch.map(Platform)
+    };
+    spec.services.values().filter_map(|service| Some((service.name.clone(), of(service)?))).collect()
+}
+
+fn scope(spec: &Spec, world: &World, clouds: &IndexMap<String, Seen<CloudSeen>>) -> Scope {
+    let connected = world.clouds.values().find_map(|cloud| cloud.as_ref().ok());
+    let mut regions: Vec<String> =
+        clouds.values().filter_map(Seen::present).map(|cloud| cloud.region.clone()).collect();
+    regions.sort_unstable();
+    regions.dedup();
+    let mut engines = Vec::new();
+    for group in spec.groups.values() {
+        match &group.machine {
+            Machine::Local => engines.push("local engine".to_owned()),
+            Machine::Host(addresses) => engines.extend(addresses.iter().map(|at| at.host.clone())),
+            Machine::Ec2(_) => {}
+        }
+    }
+    Scope {
+        account: connected.map(|cloud| cloud.account.clone()),
+        caller: connected.map(|cloud| cloud.caller.clone()),
+        regions,
+        registries: world.registries.keys().cloned().collect(),
+        engines,
+    }
+}

@@ -27,6 +27,8 @@ pub enum Need {
     Machines,
     /// Images only: the local engine and the registries.
     Images,
+    /// What the local engine has of the images; the credentials for private base images.
+    LocalImages,
 }
 
 /// The connections of one run.
@@ -56,15 +58,13 @@ impl World {
     /// answers; nothing here ends a run.
     pub async fn open(spec: &Spec, need: Need, consent: Consent) -> Self {
         let (secrets, mut missing) = match need {
-            Need::Everything | Need::Images => read_secrets(spec, consent).await,
+            Need::Everything | Need::Images | Need::LocalImages => read_secrets(spec, consent).await,
             Need::Machines => (Secrets::default(), Vec::new()),
         };
-        let wants_registries = need != Need::Machines;
         let (clouds, (registries, credentials)) = futures_util::join!(open_clouds(spec, need), async {
-            if wants_registries {
-                open_registries(spec, &secrets, &mut missing).await
-            } else {
-                Default::default()
+            match need {
+                Need::Machines => Default::default(),
+                _ => open_registries(spec, &secrets, &mut missing).await,
             }
         });
         Self {
@@ -111,11 +111,12 @@ impl World {
 }
 
 async fn open_clouds(spec: &Spec, need: Need) -> BTreeMap<String, Result<Cloud, Cause>> {
-    if need == Need::Images && spec.services.values().all(|service| service.platform.is_some()) {
+    let only_images = matches!(need, Need::Images | Need::LocalImages);
+    if only_images && spec.services.values().all(|service| service.platform.is_some()) {
         return BTreeMap::new();
     }
     let opened = spec.groups.values().filter_map(|group| match &group.machine {
-        Machine::Ec2(ec2) => Some((group.name.clone(), ec2)),
+        Machine::Ec2(ec2) => Some((group.name.clone(), ec2.as_ref())),
         Machine::Host(_) | Machine::Local => None,
     });
     let opened = opened.map(async |(name, ec2): (String, &Ec2)| {

@@ -2,8 +2,10 @@
 //! and the lease. Everything else reaches these through this module.
 
 pub mod hint;
+mod host_key;
 pub mod lease;
 pub mod lock;
+mod machine;
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Digest;
+
+pub use host_key::{HostKeyTag, KeySource, NotAHostKeyTag};
+pub use machine::machine_id;
 
 /// The version of [`Record`]'s shape.
 pub const VERSION: u32 = 1;

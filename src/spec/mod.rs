@@ -33,6 +33,7 @@ pub use model::*;
 use node::{Kind, Map, Node};
 use raw::RawSpec;
 use read::{Cx, Read as _};
+pub use scalars::duration as parse_duration;
 pub use schema::schema;
 pub use source::Source;
 use source::{Origin, Texts};

@@ -187,7 +187,7 @@ impl Read for Span {
 inline_schema!(Span, or_variable(json!({ "type": "string", "pattern": SPAN_PATTERN })));
 
 /// Parses `1h2m3.5s`; days and weeks are not in Compose's form.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     if rest.is_empty() {
