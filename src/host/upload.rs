@@ -229,13 +229,13 @@ fn numbered(answer: &str, word: &str) -> Option<usize> {
 /// Where the bytes of one file go.
 enum Sending<'a> {
     Here(fs::File, String),
-    There(RemoteFile<'a>),
+    There(Box<RemoteFile<'a>>),
 }
 
 impl<'a> Sending<'a> {
     async fn create(to: &str, sftp: Option<&'a Sftp>) -> Result<Self, HostError> {
         if let Some(sftp) = sftp {
-            return Ok(Self::There(sftp.create(to).await?));
+            return Ok(Self::There(Box::new(sftp.create(to).await?)));
         }
         let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).await;
         let file = file.map_err(|source| HostError::Write { target: to.to_owned(), source })?;

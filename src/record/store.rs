@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn trimming_keeps_a_way_back() {
-        let mut record = Record::default();
-        record.releases =
+        let releases =
             vec![release(1, Complete), release(2, Complete), release(3, Failed), release(4, Failed)];
+        let mut record = Record { releases, ..Record::default() };
         let forgotten = record.trim(2);
         assert_eq!(numbers(&record), [(2, Complete), (3, Failed), (4, Failed)]);
         assert_eq!(forgotten.len(), 1);

@@ -1,4 +1,6 @@
-//! The ssh and host adapters and what a3 writes down on a machine, against a real sshd.
+//! The ssh and host adapters and what a3 writes down on a machine, against a real sshd. Runs as root.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
 mod engine;
 mod facts;
