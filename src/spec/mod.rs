@@ -6,7 +6,7 @@
 mod config;
 mod diagnostic;
 pub mod dotenv;
-// mod fields;
+pub mod fields;
 mod interpolate;
 mod known;
 mod lower;
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 pub use config::{Config, ConfigValue, config};
 use diagnostic::Problem;
 pub use diagnostic::{DiagnosticData, Diagnostics};
-// pub use fields::{Cost as FieldCost, FIELDS, Field};
+
 pub use model::*;
 use node::{Kind, Map, Node};
 use raw::RawSpec;
@@ -133,7 +133,7 @@ fn document(inputs: &Inputs<'_>, texts: &Texts, problems: &mut Vec<Problem>) -> 
                 .push(problem.help(format!("convert it: iconv -f latin1 -t utf-8 -o {path}.utf8 {path}")));
             continue;
         }
-        let Some(mut node) = yaml::parse(file, texts.text(file), problems) else { continue };
+        let Some(mut node) = yaml::parse(file, texts, problems) else { continue };
         if node.is_null() {
             node.kind = Kind::Map(Map::new());
         }
