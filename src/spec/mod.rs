@@ -96,6 +96,15 @@ pub fn files_named(inputs: &Inputs<'_>) -> Vec<(PathBuf, bool)> {
     cx.wanted.into_inner().into_iter().collect()
 }
 
+/// One file as an editor's schema check sees it: YAML's core types, variables not filled in, tags
+/// left out. `None` where it is not YAML.
+pub fn as_json(source: &Source) -> Option<serde_json::Value> {
+    let texts = Texts::of(std::slice::from_ref(source));
+    let mut problems = Vec::new();
+    let node = yaml::parse(0, &texts, &mut problems)?;
+    problems.is_empty().then(|| node.to_json())
+}
+
 fn cx<'a>(inputs: &Inputs<'a>, texts: &'a Texts) -> Cx<'a> {
     Cx {
         texts,
