@@ -117,7 +117,7 @@ impl Read for AmiEntry {
 
 impl JsonSchema for AmiEntry {
     fn schema_name() -> Cow<'static, str> {
-        "Ami".into()
+        "Image".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -256,7 +256,7 @@ impl Read for UlimitEntry {
 
 impl JsonSchema for UlimitEntry {
     fn schema_name() -> Cow<'static, str> {
-        "Ulimit".into()
+        "Limit".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
