@@ -145,3 +145,51 @@ fn environment(
     env.extend(process);
     Ok(env)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::EnvValue;
+
+    fn load_in(folder: &Path, env: &[(&str, &str)]) -> Result<Spec, LoadError> {
+        let process = env.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let read = Read::new(&[folder.join("deploy.yaml")], &["tools".to_owned()], process)?;
+        Ok(spec::parse(&read.inputs())?.spec)
+    }
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    const SPEC: &str = "name: m-${A}-${B}\nservices:\n  s: { image: redis, env_file: s.env }\n  t: { image: redis, profiles: [tools] }\n  u: { image: redis, profiles: [more] }\n  v: { image: redis, profiles: [other] }\n";
+
+    #[test]
+    fn the_environment_goes_over_dotenv_and_files_are_read_beside_the_spec() {
+        let folder = folder(&[
+            ("deploy.yaml", SPEC),
+            (".env", "A=file\nB=file\nCOMPOSE_PROFILES=more, none\n"),
+            ("s.env", "K=v\n"),
+        ]);
+        let spec = load_in(folder.path(), &[("A", "process")]).unwrap();
+        assert_eq!(spec.name, "m-process-file");
+        assert!(matches!(spec.services["s"].environment["K"], EnvValue::Resolved(_)));
+        assert_eq!(spec.services.keys().collect::<Vec<_>>(), ["s", "t", "u"]);
+        assert_eq!(spec.inactive, ["v"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let nothing = folder(&[]);
+        assert!(matches!(load_in(nothing.path(), &[]), Err(LoadError::Missing { .. })));
+        let without = folder(&[("deploy.yaml", SPEC)]);
+        let error = load_in(without.path(), &[("A", "a"), ("B", "b")]).unwrap_err();
+        assert!(error.to_string().contains("s.env does not exist"), "{error}");
+        let wrong = folder(&[("deploy.yaml", SPEC), (".env", "A=1\nwhat is this\n")]);
+        let error = load_in(wrong.path(), &[]).unwrap_err();
+        assert!(crate::explain::chain(&error).ends_with("line 2: expected NAME=VALUE"), "{error}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
 use serde::Serialize;
 
 use super::source::{Origin, Texts};
@@ -87,6 +87,10 @@ impl Diagnostics {
             |problem: &Problem| problem.labels.first().map_or((usize::MAX, 0), |(at, _)| (at.file, at.start));
         problems.sort_by_key(place);
         problems.dedup_by(|a, b| a.message == b.message && place(a) == place(b));
+        // A secret is covered in every report, since another may quote its line.
+        let hidden = problems.iter().filter(|problem| problem.hidden);
+        let hidden: Vec<Origin> = hidden.filter_map(|problem| Some(problem.labels.first()?.0)).collect();
+        let texts = if hidden.is_empty() { texts } else { texts.covering(&hidden) };
         Self { problems, texts }
     }
 
@@ -103,6 +107,9 @@ impl Diagnostics {
         let handler = if colour { handler } else { handler.with_links(false) };
         let mut text = String::new();
         for problem in &self.problems {
+            if !text.is_empty() {
+                text.push('\n');
+            }
             let report = Report::new(problem, &self.texts);
             if handler.render_report(&mut text, &report).is_err() {
                 text.push_str(&problem.message);
@@ -161,6 +168,8 @@ struct Report {
     source: Option<NamedSource<Arc<str>>>,
     labels: Vec<LabeledSpan>,
     related: Vec<Self>,
+    /// Whether it only belongs to another.
+    is_related: bool,
 }
 
 impl Report {
@@ -172,6 +181,7 @@ impl Report {
                 source: None,
                 labels: Vec::new(),
                 related: Vec::new(),
+                is_related: false,
             };
         };
         let label = |(at, text): &(Origin, String)| {
@@ -180,36 +190,27 @@ impl Report {
         };
         let (here, elsewhere): (Vec<_>, Vec<_>) =
             problem.labels.iter().partition(|(at, _)| at.file == first.file);
-        let hidden = problem.hidden.then_some(*first);
         let related = elsewhere.into_iter().map(|(at, text)| Self {
             message: text.clone(),
             help: None,
-            source: Some(named(texts, at.file, None)),
+            source: Some(named(texts, at.file)),
             labels: vec![LabeledSpan::new_with_span(None, texts.first_line(*at))],
             related: Vec::new(),
+            is_related: true,
         });
         Self {
             message: problem.message.clone(),
             help: problem.help.clone(),
-            source: Some(named(texts, first.file, hidden)),
+            source: Some(named(texts, first.file)),
             labels: here.into_iter().map(label).collect(),
             related: related.collect(),
+            is_related: false,
         }
     }
 }
 
-/// A source by name; what is hidden in it shows as asterisks.
-fn named(texts: &Texts, file: usize, hidden: Option<Origin>) -> NamedSource<Arc<str>> {
-    let text = texts.text(file);
-    let text = match hidden {
-        Some(at) if text.get(at.start..at.end).is_some() => {
-            let covered: String =
-                text[at.start..at.end].bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
-            Arc::from(format!("{}{covered}{}", &text[..at.start], &text[at.end..]))
-        }
-        _ => Arc::from(text),
-    };
-    NamedSource::new(texts.path(file).display().to_string(), text).with_language("yaml")
+fn named(texts: &Texts, file: usize) -> NamedSource<Arc<str>> {
+    NamedSource::new(texts.path(file).display().to_string(), texts.shared(file)).with_language("yaml")
 }
 
 impl fmt::Debug for Report {
@@ -227,6 +228,10 @@ impl fmt::Display for Report {
 impl std::error::Error for Report {}
 
 impl miette::Diagnostic for Report {
+    fn severity(&self) -> Option<Severity> {
+        self.is_related.then_some(Severity::Advice)
+    }
+
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }

@@ -3,6 +3,7 @@
 /// What to say about a key that is reserved or missing on purpose.
 pub(crate) struct Reserved {
     pub(crate) message: String,
+    pub(crate) label: &'static str,
     pub(crate) help: String,
 }
 
@@ -76,12 +77,14 @@ const COMPOSE_ONLY: &[&str] = &[
 pub(crate) fn reserved(what: &str, key: &str) -> Option<Reserved> {
     let not_yet = |help: &str| {
         Some(Reserved {
+            label: "not yet",
             message: format!("`{key}` is reserved: a3 does not have it yet"),
             help: help.to_owned(),
         })
     };
-    let refused =
-        |message: &str, help: &str| Some(Reserved { message: message.to_owned(), help: help.to_owned() });
+    let refused = |message: &str, help: &str| {
+        Some(Reserved { label: "here", message: message.to_owned(), help: help.to_owned() })
+    };
     match (what, key) {
         ("a service", "deploy") => not_yet(
             "a service runs once on each instance of its group (`instances.*.count`); `update_config` is a key of the service itself",

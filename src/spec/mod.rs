@@ -6,7 +6,7 @@
 mod config;
 mod diagnostic;
 pub mod dotenv;
-// mod fields;
+pub mod fields;
 mod interpolate;
 mod known;
 mod lower;
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 pub use config::{Config, ConfigValue, config};
 use diagnostic::Problem;
 pub use diagnostic::{DiagnosticData, Diagnostics};
-// pub use fields::{Cost as FieldCost, FIELDS, Field};
+
 pub use model::*;
 use node::{Kind, Map, Node};
 use raw::RawSpec;
@@ -97,6 +97,15 @@ pub fn files_named(inputs: &Inputs<'_>) -> Vec<(PathBuf, bool)> {
     cx.wanted.into_inner().into_iter().collect()
 }
 
+/// One file as an editor's schema check sees it: YAML's core types, variables not filled in, tags
+/// left out. `None` where it is not YAML.
+pub fn as_json(source: &Source) -> Option<serde_json::Value> {
+    let texts = Texts::of(std::slice::from_ref(source));
+    let mut problems = Vec::new();
+    let node = yaml::parse(0, &texts, &mut problems)?;
+    problems.is_empty().then(|| node.to_json())
+}
+
 fn cx<'a>(inputs: &Inputs<'a>, texts: &'a Texts) -> Cx<'a> {
     Cx {
         texts,
@@ -134,7 +143,7 @@ fn document(inputs: &Inputs<'_>, texts: &Texts, problems: &mut Vec<Problem>) -> 
                 .push(problem.help(format!("convert it: iconv -f latin1 -t utf-8 -o {path}.utf8 {path}")));
             continue;
         }
-        let Some(mut node) = yaml::parse(file, texts.text(file), problems) else { continue };
+        let Some(mut node) = yaml::parse(file, texts, problems) else { continue };
         if node.is_null() {
             node.kind = Kind::Map(Map::new());
         }

@@ -110,10 +110,19 @@ impl<'a> Cx<'a> {
         self.report(Problem::new(node.at, format!("expected {what}, found {found}")).label("here"));
     }
 
+    /// The same, with what would be right.
+    pub(crate) fn expected_like(&mut self, node: &Node, what: &str, help: impl Into<String>) {
+        self.expected(node, what);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.help = Some(help.into());
+        }
+    }
+
     /// The mapping of a raw type: reports unknown and reserved keys.
     pub(crate) fn map<'n>(&mut self, node: &'n Node, what: &str, keys: &[&'static str]) -> Option<&'n Map> {
         let Some(map) = node.map() else {
-            self.expected(node, &format!("{what} (a mapping)"));
+            let first = keys.first().copied().unwrap_or("x-key");
+            self.expected_like(node, &format!("{what} (a mapping)"), format!("write `{first}: …` under it"));
             return None;
         };
         for (key, entry) in map {
@@ -126,7 +135,7 @@ impl<'a> Cx<'a> {
 
     fn unknown_key(&mut self, key: &str, entry: &Entry, what: &str, keys: &[&'static str]) {
         if let Some(reserved) = known::reserved(what, key) {
-            self.report(Problem::new(entry.key, reserved.message).label("not yet").help(reserved.help));
+            self.report(Problem::new(entry.key, reserved.message).label(reserved.label).help(reserved.help));
             return;
         }
         let problem = Problem::new(entry.key, format!("unknown key `{key}` in {what}"));
@@ -254,7 +263,7 @@ pub(crate) struct Named<T> {
 impl<T: Read> Read for Table<T> {
     fn read(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         let Some(map) = node.map() else {
-            cx.expected(node, "a mapping of names");
+            cx.expected_like(node, "a mapping of names", "write `NAME: { … }` for each");
             return None;
         };
         let mut table = IndexMap::new();
@@ -282,10 +291,7 @@ impl<T: Read> Read for List<T> {
     fn read(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         let Kind::Seq(items) = &node.kind else {
             let help = "write it as a list: `[ … ]`, or a line with `- ` for each";
-            cx.expected(node, "a list");
-            if let Some(problem) = cx.problems.last_mut() {
-                problem.help = Some(help.to_owned());
-            }
+            cx.expected_like(node, "a list", help);
             return None;
         };
         Some(Self(items.iter().filter_map(|item| At::read(item, cx)).collect()))

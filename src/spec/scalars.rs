@@ -41,7 +41,7 @@ pub(crate) fn or_variable(schema: Value) -> Value {
 pub(crate) fn scalar<'n>(node: &'n Node, cx: &mut Cx<'_>, what: &str) -> Option<&'n Scalar> {
     let scalar = node.scalar().filter(|_| !node.is_null());
     if scalar.is_none() {
-        cx.expected(node, what);
+        cx.expected_like(node, what, "write one value, without `[ ]`, `{ }` or lines under it");
     }
     scalar
 }
@@ -88,7 +88,7 @@ impl Read for Flag {
             (Class::Text, "false") if scalar.template.is_some() => return Some(Self(false)),
             _ => {}
         }
-        cx.expected(node, "true or false");
+        cx.expected_like(node, "true or false", "write `true` or `false`");
         let meant = match scalar.text.to_lowercase().as_str() {
             "yes" | "y" | "on" | "1" | "true" => Some("write `true`"),
             "no" | "n" | "off" | "0" | "false" => Some("write `false`"),
@@ -138,7 +138,8 @@ impl<const MIN: i64, const MAX: i64> Read for Int<MIN, MAX> {
         if !(MIN..=MAX).contains(&number) {
             let shown = scalar.shown();
             let problem = Problem::new(node.at, format!("`{shown}` is out of range"));
-            cx.report(problem.label(format!("must be {MIN} to {MAX}")));
+            let help = format!("write a number from {MIN} to {MAX}");
+            cx.report(problem.label(format!("must be {MIN} to {MAX}")).help(help));
             return None;
         }
         Some(Self(number))
@@ -222,10 +223,7 @@ impl Read for Bytes {
         let scalar = scalar(node, cx, "a size in bytes")?;
         let size = bytes(&scalar.text);
         if size.is_none() {
-            cx.expected(node, "a size in bytes");
-            if let Some(problem) = cx.problems.last_mut() {
-                problem.help = Some("write it as 512m, 1g or a number of bytes".into());
-            }
+            cx.expected_like(node, "a size in bytes", "write it as 512m, 1g or a number of bytes");
         }
         size.map(Self)
     }
@@ -273,10 +271,7 @@ impl Read for Cpus {
         let plain = scalar.text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         let cpus = scalar.text.parse::<f64>().ok().filter(|cpus| plain && *cpus > 0.0 && *cpus <= 4096.0);
         if cpus.is_none() {
-            cx.expected(node, "a number of processors");
-            if let Some(problem) = cx.problems.last_mut() {
-                problem.help = Some("write it as 0.5 or 2".into());
-            }
+            cx.expected_like(node, "a number of processors", "write it as 0.5 or 2");
         }
         cpus.map(|cpus| Self((cpus * 1e9).round() as i64))
     }
@@ -298,10 +293,7 @@ impl Read for Mode {
         let text = &scalar(node, cx, "permission bits")?.text;
         let mode = mode(text);
         if mode.is_none() {
-            cx.expected(node, "permission bits");
-            if let Some(problem) = cx.problems.last_mut() {
-                problem.help = Some("write them in octal: \"0644\"".into());
-            }
+            cx.expected_like(node, "permission bits", "write them in octal: \"0644\"");
         }
         mode.map(Self)
     }

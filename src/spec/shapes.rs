@@ -39,7 +39,7 @@ impl Read for Argv {
                 (cx.problems.len() == before).then_some(Self(words))
             }
             Kind::Map(_) => {
-                cx.expected(node, "a command line");
+                cx.expected_like(node, "a command line", "write [\"program\", \"argument\"]");
                 None
             }
         }
@@ -167,7 +167,7 @@ impl<const SECRETS: bool> Read for Pairs<SECRETS> {
                 }
             }
             Kind::Scalar(_) => {
-                cx.expected(node, "a mapping, or a list of NAME=VALUE");
+                cx.expected_like(node, "a mapping, or a list of NAME=VALUE", "write `NAME: VALUE` under it");
                 return None;
             }
         }

@@ -45,6 +45,25 @@ impl Texts {
         Self(Arc::new(sources.iter().map(decode).collect()))
     }
 
+    /// The same, with these places covered by asterisks; all other places stay where they are.
+    pub(crate) fn covering(&self, hidden: &[Origin]) -> Self {
+        let covered = self.0.iter().enumerate().map(|(file, (path, text))| {
+            let mut text = text.to_string();
+            for at in hidden.iter().filter(|at| at.file == file) {
+                let Some(secret) = text.get(at.start..at.end) else { continue };
+                let stars: String = secret.bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
+                text.replace_range(at.start..at.end, &stars);
+            }
+            (path.clone(), Arc::from(text))
+        });
+        Self(Arc::new(covered.collect()))
+    }
+
+    /// The text of a file, to be shared.
+    pub(crate) fn shared(&self, file: usize) -> Arc<str> {
+        self.0.get(file).map_or_else(|| Arc::from(""), |(_, text)| Arc::clone(text))
+    }
+
     pub(crate) fn path(&self, file: usize) -> &Path {
         self.0.get(file).map_or(Path::new(""), |(path, _)| path)
     }

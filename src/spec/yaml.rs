@@ -3,6 +3,7 @@
 //! underlined, `0755` stays `0755`, `!reset` is seen) and does not stop at the first wrong type.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use serde_saphyr::granit_parser::{
     ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag,
@@ -10,7 +11,7 @@ use serde_saphyr::granit_parser::{
 
 use super::diagnostic::Problem;
 use super::node::{Entry, Kind, Map, Node, Overlay, Scalar};
-use super::source::Origin;
+use super::source::{Origin, Texts};
 
 /// Values in a file once its aliases are written out: far above any honest spec, and reached at
 /// once by an alias bomb.
@@ -22,7 +23,8 @@ const MAX_DEPTH: usize = 48;
 
 /// Reads the one document of a file. `None` where the text is not YAML; problems may come with a
 /// tree, too.
-pub(crate) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
+pub(crate) fn parse(file: usize, texts: &Texts, problems: &mut Vec<Problem>) -> Option<Node> {
+    let text = texts.text(file);
     if text.len() > MAX_BYTES {
         let at = Origin { file, start: 0, end: 0 };
         let message = format!("the file has {} bytes, more than the {MAX_BYTES} that are read", text.len());
@@ -34,7 +36,15 @@ pub(crate) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Opt
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader { file, text, parser, anchors: HashMap::new(), nodes: 0, problems: Vec::new() };
+    let mut reader = Reader {
+        file,
+        path: texts.path(file),
+        text,
+        parser,
+        anchors: HashMap::new(),
+        nodes: 0,
+        problems: Vec::new(),
+    };
     let node = match reader.document() {
         Ok(node) => Some(node),
         Err(problem) => {
@@ -48,6 +58,7 @@ pub(crate) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Opt
 
 struct Reader<'t> {
     file: usize,
+    path: &'t Path,
     text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     /// Finished anchored values with how many nodes each holds.
@@ -251,13 +262,15 @@ impl<'t> Reader<'t> {
             ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
                 Problem::new(self.tab(at), "YAML cannot be indented with tabs")
                     .label("a tab")
-                    .help("replace it: sed -i 's/\\t/  /g' deploy.yaml")
+                    .help(format!("replace them: sed -i 's/\\t/  /g' {}", self.path.display()))
             }
             ErrorKind::UnknownAnchor => Problem::new(at, "this alias has no anchor before it")
                 .help("mark the value with `&NAME` first, then write `*NAME`"),
             ErrorKind::UndeclaredTagHandle => Problem::new(at, "this tag is not known here")
                 .help("put text that begins with `!` into quotes"),
-            _ => Problem::new(at, format!("this is not YAML: {}", error.info())),
+            _ => Problem::new(at, format!("this is not YAML: {}", error.info()))
+                .label("found here")
+                .help("look for a missing quote, bracket or colon here or just above"),
         }
     }
 

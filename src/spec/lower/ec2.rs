@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::spec::diagnostic::Problem;
-use crate::spec::model::{Ec2, MetadataOptions, RootBlockDevice, Spot, Ssh};
+use crate::spec::model::{Ami, Ec2, MetadataOptions, RootBlockDevice, Spot, Ssh};
 use crate::spec::raw::instance::{RawEc2, RawRootBlockDevice};
 use crate::spec::read::{At, Cx, Key, OneOrMany};
 use crate::spec::scalars::Text;
@@ -33,13 +33,13 @@ pub(crate) fn lower(place: &Place<'_>, raw: &RawEc2, count: u32, cx: &mut Cx<'_>
         cx.report(problem.label("longer").help("fetch what is large from a `files:` entry instead"));
     }
     let hop_limit = raw.metadata_options.get().and_then(|options| options.http_put_response_hop_limit.get());
-    Some(Ec2 {
+    let ec2 = Ec2 {
         count,
         region: text(&raw.region),
         profile: text(&raw.profile),
         allowed_account_ids: accounts(raw, cx),
-        instance_type: text(&raw.instance_type)?,
-        ami: raw.ami.get()?.0.clone(),
+        instance_type: text(&raw.instance_type).unwrap_or_default(),
+        ami: raw.ami.get().map_or_else(|| Ami::Id(String::new()), |ami| ami.0.clone()),
         key_name: text(&raw.key_name),
         vpc_security_group_ids: list(&raw.vpc_security_group_ids),
         subnet_id: text(&raw.subnet_id),
@@ -56,7 +56,9 @@ pub(crate) fn lower(place: &Place<'_>, raw: &RawEc2, count: u32, cx: &mut Cx<'_>
         allow_from: networks(&raw.allow_from, cx),
         allow_ssh_from: networks(&raw.allow_ssh_from, cx),
         address_url: address_url(raw, cx),
-    })
+    };
+    // What is missing has been reported.
+    (raw.instance_type.get().is_some() && raw.ami.get().is_some()).then_some(ec2)
 }
 
 fn needed(place: &Place<'_>, raw: &RawEc2, cx: &mut Cx<'_>) {

@@ -24,13 +24,9 @@ pub(crate) struct PlatformText(pub(crate) Platform);
 
 impl Read for PlatformText {
     fn read(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let Text(text) = Text::read(node, cx)?;
-        let platform = text.parse().ok();
+        let platform = node.scalar().and_then(|scalar| scalar.text.parse().ok());
         if platform.is_none() {
-            cx.expected(node, "one platform");
-            if let Some(problem) = cx.problems.last_mut() {
-                problem.help = Some("write linux/amd64 or linux/arm64".into());
-            }
+            cx.expected_like(node, "one platform", "write linux/amd64 or linux/arm64");
         }
         platform.map(Self)
     }
@@ -62,10 +58,7 @@ impl Read for RestartText {
                 Class::Bool(true) => "write restart: always".to_owned(),
                 _ => "known are `no`, `always`, `unless-stopped`, `on-failure` and `on-failure:3`".to_owned(),
             };
-            cx.expected(node, "a restart policy");
-            if let Some(problem) = cx.problems.last_mut() {
-                problem.help = Some(help);
-            }
+            cx.expected_like(node, "a restart policy", help);
         }
         restart.map(Self)
     }
@@ -111,11 +104,11 @@ impl Read for AmiEntry {
         }
         let Text(id) = Text::read(node, cx)?;
         if !id.starts_with("ami-") {
-            cx.expected(node, "the id of a machine image");
-            if let Some(problem) = cx.problems.last_mut() {
-                problem.help =
-                    Some("write ami-…, or { name: \"al2023-ami-2023.*-x86_64\", owner: amazon }".into());
-            }
+            cx.expected_like(
+                node,
+                "the id of a machine image",
+                "write ami-…, or { name: \"al2023-ami-2023.*-x86_64\", owner: amazon }",
+            );
             return None;
         }
         Some(Self(Ami::Id(id)))
@@ -124,7 +117,7 @@ impl Read for AmiEntry {
 
 impl JsonSchema for AmiEntry {
     fn schema_name() -> Cow<'static, str> {
-        "Ami".into()
+        "Image".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -202,7 +195,9 @@ impl Read for EnvFileEntry {
         }
         let entry = RawEnvFile::read(node, cx)?;
         if entry.path.is_absent() {
-            cx.report(Problem::new(node.at, "an env_file needs `path`").label("here"));
+            cx.report(
+                Problem::new(node.at, "an env_file needs `path`").label("here").help("add `path: FILE`"),
+            );
         }
         Some(Self {
             path: entry.path.get()?.0.clone(),
@@ -248,7 +243,11 @@ impl Read for UlimitEntry {
         let raw = RawUlimit::read(node, cx)?;
         for (absent, key) in [(raw.soft.is_absent(), "soft"), (raw.hard.is_absent(), "hard")] {
             if absent {
-                cx.report(Problem::new(node.at, format!("a ulimit needs `{key}`")).label("here"));
+                cx.report(
+                    Problem::new(node.at, format!("a ulimit needs `{key}`"))
+                        .label("here")
+                        .help(format!("add `{key}: 1024`")),
+                );
             }
         }
         Some(Self(Ulimit { soft: raw.soft.get()?.0, hard: raw.hard.get()?.0 }))
@@ -257,7 +256,7 @@ impl Read for UlimitEntry {
 
 impl JsonSchema for UlimitEntry {
     fn schema_name() -> Cow<'static, str> {
-        "Ulimit".into()
+        "Limit".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -310,7 +309,7 @@ impl Read for DependsOn {
                 }
             }
             Kind::Scalar(_) => {
-                cx.expected(node, "a list of services");
+                cx.expected_like(node, "a list of services", "write [NAME]");
                 return None;
             }
         }
@@ -362,7 +361,7 @@ impl Read for ExtraHosts {
                 }
             }
             Kind::Scalar(_) => {
-                cx.expected(node, "a list of HOST:ADDRESS");
+                cx.expected_like(node, "a list of HOST:ADDRESS", "write [\"db:192.0.2.7\"]");
                 return None;
             }
         }

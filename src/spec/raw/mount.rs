@@ -211,7 +211,11 @@ fn file(node: &Node, cx: &Cx<'_>, source: &str, target: &str, mode: Option<u32>)
 fn long_file(node: &Node, cx: &mut Cx<'_>) -> Option<DataFile> {
     let raw = RawFile::read(node, cx)?;
     let missing = |absent: bool, key: &str| {
-        absent.then(|| Problem::new(node.at, format!("a file needs `{key}`")).label("here"))
+        absent.then(|| {
+            Problem::new(node.at, format!("a file needs `{key}`"))
+                .label("here")
+                .help(format!("add `{key}: PATH`"))
+        })
     };
     cx.problems.extend(missing(raw.source.is_absent(), "source"));
     cx.problems.extend(missing(raw.target.is_absent(), "target"));

@@ -64,7 +64,11 @@ fn long(node: &Node, cx: &mut Cx<'_>) -> Option<Result<Vec<Port>, Wrong>> {
     let before = cx.problems.len();
     let raw = RawPort::read(node, cx)?;
     if raw.target.is_absent() {
-        cx.report(Problem::new(node.at, "a port needs `target`, the port in the container").label("here"));
+        cx.report(
+            Problem::new(node.at, "a port needs `target`")
+                .label("here")
+                .help("add `target: 80`, the port in the container"),
+        );
     }
     if cx.problems.len() > before {
         return None;
