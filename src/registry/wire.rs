@@ -2,7 +2,7 @@
 //! again where that helps, and giving every refusal its own name.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,6 +61,33 @@ struct Endpoint {
     base: reqwest::Url,
     /// `None`: it lets everybody in, so far.
     challenge: Option<Challenge>,
+}
+
+/// How often a question was asked, and when it may be asked again.
+struct Patience {
+    tries: u32,
+    rest_until: Instant,
+    trouble: String,
+}
+
+impl Patience {
+    /// The trouble that is sat out just now.
+    fn resting(&self) -> Option<String> {
+        (Instant::now() < self.rest_until).then(|| self.trouble.clone())
+    }
+
+    /// Rests after `error` and says why, or hands it on where asking again cannot help.
+    fn again(&mut self, error: RegistryError) -> Result<String, RegistryError> {
+        self.tries += 1;
+        match rest(&error) {
+            Some(rest) if self.tries < TRIES && error.is_transient() => {
+                self.rest_until = Instant::now() + rest;
+                self.trouble = error.to_string();
+                Ok(self.trouble.clone())
+            }
+            _ => Err(error),
+        }
+    }
 }
 
 /// One question.
@@ -124,22 +151,16 @@ impl Wire {
     /// Everything in [`RegistryError`] that is about reaching the registry or being let in.
     pub(super) async fn ask(&self, question: &Question) -> Result<Answer, RegistryError> {
         let pace = Pace { deadline: tls::WHOLE, interval: Duration::from_millis(100) };
-        let mut tries = 0;
-        let mut rest_until = Instant::now();
-        let mut trouble = String::new();
-        let waited = wait::until(&self.server, pace, &|_| {}, async || {
-            if Instant::now() < rest_until {
-                return Ok(Found::NotYet(trouble.clone()));
+        let patience = Mutex::new(Patience { tries: 0, rest_until: Instant::now(), trouble: String::new() });
+        let patience = || patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = wait::until(&self.server, pace, &|_| {}, || async {
+            if let Some(trouble) = patience().resting() {
+                return Ok(Found::NotYet(trouble));
             }
-            tries += 1;
-            let error = match self.once(question).await {
-                Ok(answer) => return Ok(Found::Ready(answer)),
-                Err(error) => error,
-            };
-            let rest = rest(&error).filter(|_| tries < TRIES && error.is_transient()).ok_or(error.clone())?;
-            rest_until = Instant::now() + rest;
-            trouble = error.to_string();
-            Ok(Found::NotYet(trouble.clone()))
+            match self.once(question).await {
+                Ok(answer) => Ok(Found::Ready(answer)),
+                Err(error) => patience().again(error).map(Found::NotYet),
+            }
         });
         waited.await.map_err(|error| match error {
             WaitError::Ended(error) => error,
