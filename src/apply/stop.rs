@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// How long the second Ctrl-C leaves for what is at work.
-pub const LAST_GRACE: Duration = Duration::from_secs(4);
+const LAST_GRACE: Duration = Duration::from_secs(4);
 
 /// Whether somebody wants a3 to stop.
 #[derive(Clone, Debug, Default)]

@@ -7,9 +7,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::Global;
 
-/// What is traced unless `RUST_LOG` says otherwise. The libraries' own debug lines hold headers,
-/// and headers hold credentials, so they stay at `info`.
-const FILTER: &str = "a3=debug,info";
+/// What is traced unless `RUST_LOG` says otherwise. The libraries' own debug lines hold headers and
+/// bodies, and these hold credentials, so they stay at `info` and the Docker client's are off.
+const FILTER: &str = "a3=debug,bollard=off,info";
 
 pub(crate) fn start(global: &Global) -> Result<(), String> {
     if !global.verbose && global.log_file.is_none() {

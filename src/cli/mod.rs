@@ -18,10 +18,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::load::{LoadError, Loaded, load};
-use crate::observe::secrets::Consent;
+use crate::observe::secrets::{self, Consent};
 use crate::report::Look;
 use crate::report::error::note_text;
-use crate::spec::{SecretSource, Spec};
+use crate::spec::Spec;
 use args::{Cli, Command, Global};
 use exit::Exit;
 use fault::{Ended, Fault};
@@ -131,11 +131,7 @@ impl Session {
 
     /// Whether `{command: …}` secrets may run: after a yes, or with one asked for now.
     fn consent(&self, spec: &Spec, yes: bool) -> Result<Consent, Fault> {
-        let commands = spec.secret_sources().into_iter().filter_map(|source| match source {
-            SecretSource::Command(line) => Some(line.join(" ")),
-            SecretSource::Env(_) | SecretSource::File(_) => None,
-        });
-        let commands: Vec<String> = commands.collect();
+        let commands = secrets::commands(spec);
         if commands.is_empty() || yes {
             return Ok(Consent { commands: true });
         }

@@ -87,7 +87,7 @@ fn no_address(group: &Group, one: &OwnedInstance) -> Cause {
 }
 
 /// Connects to a machine that a3 did not launch: this one, or a `host:`.
-pub async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot) -> Result<Host, Cause> {
+pub(super) async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot) -> Result<Host, Cause> {
     let addresses = match &group.machine {
         Machine::Local => {
             let engine = world.engine.clone()?;
@@ -110,7 +110,7 @@ pub async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot) -> Re
 }
 
 /// The folder of the first spec file, absolute.
-fn folder_of(spec: &Spec) -> PathBuf {
+pub(super) fn folder_of(spec: &Spec) -> PathBuf {
     let folder = spec.files.first().and_then(|file| file.parent()).unwrap_or(Path::new(""));
     std::path::absolute(folder.join("x"))
         .ok()

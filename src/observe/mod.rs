@@ -20,6 +20,7 @@ use crate::observed::{CloudSeen, HostSeen, Observed, Scope, Seen};
 use crate::spec::{Machine, Service, Spec};
 
 pub use approach::Approach;
+use approach::folder_of;
 pub use hosts::{live_instances, observe_one as observe_host};
 pub use world::{Need, World};
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 
-use super::secrets::{Consent, read_secrets};
+use super::secrets::{self, Consent, Needed, read_secrets};
 use crate::docker::Engine;
 use crate::ec2::Cloud;
 use crate::explain::Explain as _;
@@ -15,8 +15,8 @@ use crate::id::Slot;
 use crate::observed::{Cause, Secrets};
 use crate::plan::names;
 use crate::record::machine_id;
-use crate::registry::{Client, Credential, credential_for, credential_from_docker_config};
-use crate::spec::{Ec2, Machine, Spec};
+use crate::registry::{Client, Credential, credential_for, credential_from_docker_config, origin};
+use crate::spec::{Ec2, Machine, Service, Spec};
 
 /// What a run needs of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +58,14 @@ impl World {
     /// answers; nothing here ends a run.
     pub async fn open(spec: &Spec, need: Need, consent: Consent) -> Self {
         let (secrets, mut missing) = match need {
-            Need::Everything | Need::Images | Need::LocalImages => read_secrets(spec, consent).await,
+            Need::Everything | Need::LocalImages => read_secrets(spec, consent).await,
+            Need::Images => read_for_push(spec, consent).await,
             Need::Machines => (Secrets::default(), Vec::new()),
         };
         let (clouds, (registries, credentials)) = futures_util::join!(open_clouds(spec, need), async {
             match need {
                 Need::Machines => Default::default(),
-                _ => open_registries(spec, &secrets, &mut missing).await,
+                _ => open_registries(spec, need, &secrets, &mut missing).await,
             }
         });
         Self {
@@ -110,6 +111,17 @@ impl World {
     }
 }
 
+/// A push needs the passwords of registries that a plan for the local engine does not ask.
+async fn read_for_push(spec: &Spec, consent: Consent) -> (Secrets, Vec<Cause>) {
+    let mut needed = secrets::needed(spec);
+    for registry in spec.registries.values() {
+        let purpose = format!("the password of registry {}", registry.server);
+        let source = registry.password.clone().filter(|source| needed.iter().all(|one| one.source != *source));
+        needed.extend(source.map(|source| Needed { source, purpose }));
+    }
+    secrets::read_sources(&needed, &super::folder_of(spec), consent).await
+}
+
 async fn open_clouds(spec: &Spec, need: Need) -> BTreeMap<String, Result<Cloud, Cause>> {
     let only_images = matches!(need, Need::Images | Need::LocalImages);
     if only_images && spec.services.values().all(|service| service.platform.is_some()) {
@@ -129,9 +141,19 @@ type Registries = (BTreeMap<String, Result<Client, Cause>>, BTreeMap<String, Cre
 
 /// A client for every registry that an image of the spec comes from. The credential goes only to
 /// the registry that it was given for.
-async fn open_registries(spec: &Spec, secrets: &Secrets, missing: &mut Vec<Cause>) -> Registries {
+async fn open_registries(
+    spec: &Spec,
+    need: Need,
+    secrets: &Secrets,
+    missing: &mut Vec<Cause>,
+) -> Registries {
+    // What is built and run on the local engine has nothing to do with a registry, unless it is pushed.
+    let asked = |service: &&Service| {
+        let group = spec.groups.get(&service.on).map(|group| &group.machine);
+        need == Need::Images || service.build.is_none() || !matches!(group, Some(Machine::Local))
+    };
     let mut servers: Vec<&str> =
-        spec.services.values().map(|service| names::server(&service.image)).collect();
+        spec.services.values().filter(asked).map(|service| names::server(&service.image)).collect();
     servers.sort_unstable();
     servers.dedup();
     let mut clients = BTreeMap::new();
@@ -148,7 +170,11 @@ async fn open_registries(spec: &Spec, secrets: &Secrets, missing: &mut Vec<Cause
         if let Some(credential) = &credential {
             credentials.insert(server.to_owned(), credential.clone());
         }
-        clients.insert(server.to_owned(), Client::new(server, credential).map_err(|error| error.cause()));
+        let client = Client::new(server, credential).map(|client| match spec.registries.get(server) {
+            Some(registry) => client.credential_from(origin(registry)),
+            None => client,
+        });
+        clients.insert(server.to_owned(), client.map_err(|error| error.cause()));
     }
     (clients, credentials)
 }

@@ -39,20 +39,6 @@ impl Spec {
             .flat_map(|(name, group)| (0..group.count()).map(move |i| (Slot::new(name.clone(), i), group)))
     }
 
-    /// Every place that a secret of the active services and their registries is read from.
-    pub fn secret_sources(&self) -> Vec<&SecretSource> {
-        let mut sources: Vec<&SecretSource> =
-            self.registries.values().filter_map(|registry| registry.password.as_ref()).collect();
-        for service in self.services.values() {
-            sources.extend(service.build.iter().flat_map(|build| build.secrets.values()));
-            sources.extend(service.environment.values().filter_map(|value| match value {
-                EnvValue::Secret(source) => Some(source),
-                EnvValue::Plain(_) | EnvValue::Resolved(_) => None,
-            }));
-        }
-        sources
-    }
-
     /// The services that run on `group`, in declaration order.
     pub fn services_on<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Service> {
         self.services.values().filter(move |service| service.on == group)
