@@ -66,12 +66,9 @@ impl<E: std::error::Error + 'static> std::error::Error for WaitError<E> {
 
 /// Asks `ask` until it is ready, ends with an error, or the deadline passes. A try that hangs is cut
 /// off at the deadline. Reports [`Activity::Waiting`] after every try that was not ready.
-///
-/// Not `AsyncFnMut`: a future that awaits one is not `Send`, whatever it captures (rust-lang/rust#110338).
-pub async fn until<T, E, F, Fut>(on: &str, pace: Pace, sink: Sink<'_>, mut ask: F) -> Result<T, WaitError<E>>
+pub async fn until<T, E, F>(on: &str, pace: Pace, sink: Sink<'_>, mut ask: F) -> Result<T, WaitError<E>>
 where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<Found<T>, E>>,
+    F: AsyncFnMut() -> Result<Found<T>, E>,
 {
     let began = Instant::now();
     let end = began + pace.deadline;
@@ -93,7 +90,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::convert::Infallible;
 
     use super::*;
@@ -102,10 +98,9 @@ mod tests {
 
     #[tokio::test]
     async fn ready_ends_it() {
-        let tries = Cell::new(0);
+        let mut tries = 0;
         let got = until("x", QUICK, &|_| {}, async || {
-            tries.set(tries.get() + 1);
-            let tries = tries.get();
+            tries += 1;
             Ok::<_, Infallible>(if tries == 3 { Found::Ready(tries) } else { Found::NotYet(String::new()) })
         });
         assert_eq!(got.await.unwrap(), 3);
