@@ -20,9 +20,7 @@ use stage::{Stage, docker, port};
 /// A swap without any check.
 async fn swap(stage: &Stage, new: &a3::docker::NewContainer) -> Result<Swapped, SwapError> {
     let swap = Swap { new, proof: Proof::default(), way_back: None };
-    // Apply runs steps side by side, so that this has to be possible on another thread.
-    let work: BoxFuture<'_, _> = Box::pin(async { stage.engine.swap(&swap, &stage.sink()).await });
-    work.await
+    stage.engine.swap(&swap, &stage.sink()).await
 }
 
 /// What the service answers at its published port.

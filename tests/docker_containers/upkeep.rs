@@ -22,8 +22,7 @@ fn run(stage: &Stage, arguments: &[&str], script: &str) -> String {
 #[tokio::test]
 async fn a_log_is_read_in_parts_and_followed_to_its_end() {
     let stage = Stage::new("logs");
-    let script =
-        "for i in $(seq 3); do echo line $i; done; echo oops >&2; sleep 2; echo late; sleep 1; echo -n end";
+    let script = "for i in $(seq 3); do echo line $i; done; echo oops >&2; sleep 2; echo late; sleep 1; echo last; echo -n end";
     let name = run(&stage, &[], script);
     let follow = LogOptions { follow: true, ..LogOptions::default() };
     let lines = stage.engine.logs(&name, &follow).await.unwrap();
@@ -32,11 +31,11 @@ async fn a_log_is_read_in_parts_and_followed_to_its_end() {
         .expect("following ends with the container")
         .unwrap();
     let texts: Vec<&str> = all.iter().map(|line| line.text.as_str()).collect();
-    assert_eq!(texts.len(), 6);
-    for text in ["line 1", "line 3", "oops", "late", "end"] {
+    for text in ["line 1", "line 2", "line 3", "oops", "late", "last"] {
         assert!(texts.contains(&text), "{texts:?}");
     }
-    assert_eq!(stage.engine.tail(&name, 2).await.unwrap(), ["late", "end"]);
+    // While following, engine 20.10 mostly loses a last line that has no newline (`docker logs -f` too).
+    assert_eq!(stage.engine.tail(&name, 2).await.unwrap(), ["last", "end"]);
 
     let timed = LogOptions { timestamps: true, ..LogOptions::default() };
     let timed: Vec<_> = stage.engine.logs(&name, &timed).await.unwrap().try_collect().await.unwrap();
