@@ -1,5 +1,6 @@
 //! Ending instances, one id a call: one id that EC2 refuses would keep the others of its call alive.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::instances::{owned, state, state_name};
@@ -31,16 +32,15 @@ impl Cloud {
         until: &[InstanceState],
         sink: Sink<'_>,
     ) -> Result<(), CloudError> {
-        let mut asked = false;
-        let mut missed = 0;
+        // Atomic for the sake of `Send` only; nobody else counts.
+        let (asked, missed) = (AtomicBool::new(false), AtomicU32::new(0));
         let on = format!("{id} to be {}", until.first().map_or("terminated", |state| state_name(*state)));
         let ask = async || {
             let Some(one) = self.instance(id).await? else {
-                missed += 1;
-                let gone = missed >= NOT_FOUND;
+                let gone = missed.fetch_add(1, Relaxed) + 1 >= NOT_FOUND;
                 return Ok(if gone { Found::Ready(()) } else { Found::NotYet("not visible".into()) });
             };
-            missed = 0;
+            missed.store(0, Relaxed);
             if owned(&one, None).is_none() {
                 return Err(CloudError::Foreign { what: format!("instance {id}") });
             }
@@ -48,9 +48,9 @@ impl Cloud {
             if until.contains(&found) {
                 return Ok(Found::Ready(()));
             }
-            if !asked && found.is_live() {
+            if found.is_live() && !asked.load(Relaxed) {
                 self.terminate_once(id).await?;
-                asked = true;
+                asked.store(true, Relaxed);
             }
             Ok(Found::NotYet(state_name(found).to_owned()))
         };
