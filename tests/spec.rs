@@ -1,5 +1,6 @@
 //! The spec as a person meets it: broken files with what is said about them, the schema, examples,
 //! overlays.
+#![allow(clippy::unwrap_used, reason = "the lint's exception for tests does not reach their helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -116,6 +117,22 @@ fn every_example_fits_the_parser() {
             panic!("{name}:\n{}", diagnostics.render(false, 100));
         }
     }
+}
+
+#[test]
+fn the_overlays_do_what_they_say() {
+    let files = |names: &[&str]| names.iter().map(|name| project_file(name)).collect::<Vec<_>>();
+    // Nothing of the cloud is left, so its variables are not needed either.
+    let env = env(&[("HOME", "/home/me")]);
+    let local = parse_all(&files(&["deploy.yaml", "examples/local.yaml"]), &env).unwrap();
+    assert_eq!(local.notices, Vec::<String>::new());
+    assert_eq!(local.spec.groups["local"].machine, Machine::Local);
+    assert!(local.spec.registries.is_empty() && local.spec.services["s2"].files.is_empty());
+    let names = ["deploy.yaml", "examples/local.yaml", "examples/odd.yaml"];
+    let odd = parse_all(&files(&names), &env).unwrap().spec;
+    let service = &odd.services["s2"];
+    assert_eq!(service.ports.iter().map(|port| port.published).collect::<Vec<_>>(), [Some(30002)]);
+    assert_eq!(service.files[0].source, Path::new("examples/music-service/odd/music.csv"));
 }
 
 /// What the schema refuses, the parser refuses too: every broken file that is refused by the schema
