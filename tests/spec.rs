@@ -14,7 +14,20 @@ fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// The variables that the example and the broken files use.
 fn usual_env() -> BTreeMap<String, String> {
-    env(&[("REGID", "me"), ("KEY_FILE", "key"), ("HOME", "/home/me"), ("TOKEN", "hunter2"), ("UPPER", "Me")])
+    env(&[
+        ("REGID", "me"),
+        ("KEY_FILE", "key"),
+        ("HOME", "/home/me"),
+        ("TOKEN", "hunter2"),
+        ("UPPER", "Me"),
+        // As sandbox/.run/env sets them.
+        ("A3_SANDBOX_GHCR", "ghcr.test:5000"),
+        ("A3_SANDBOX_GHCR_USER", "me"),
+        ("A3_SANDBOX_GHCR_PASSWORD_FILE", "/run/password"),
+        ("A3_SANDBOX_ADDRESS_URL", "http://192.0.2.1/address"),
+        ("A3_SANDBOX_SSH_KEY", "/run/key"),
+        ("A3_SANDBOX_BASE", "base:latest"),
+    ])
 }
 
 fn parse_all(sources: &[Source], env: &BTreeMap<String, String>) -> Result<Parsed, Diagnostics> {

@@ -32,9 +32,9 @@ pub use diagnostic::{DiagnosticData, Diagnostics};
 
 pub use model::*;
 use node::{Kind, Map, Node};
+pub use quantities::duration as parse_duration;
 use raw::RawSpec;
 use read::{Cx, Read as _};
-pub use quantities::duration as parse_duration;
 pub use schema::schema;
 pub use source::Source;
 use source::{Origin, Texts};
