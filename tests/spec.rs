@@ -1,5 +1,6 @@
 //! The spec as a person meets it: broken files with what is said about them, the schema, examples,
 //! overlays.
+#![allow(clippy::unwrap_used, reason = "the lint's exception for tests does not reach their helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,20 @@ fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// The variables that the example and the broken files use.
 fn usual_env() -> BTreeMap<String, String> {
-    env(&[("REGID", "me"), ("KEY_FILE", "key"), ("HOME", "/home/me"), ("TOKEN", "hunter2"), ("UPPER", "Me")])
+    env(&[
+        ("REGID", "me"),
+        ("KEY_FILE", "key"),
+        ("HOME", "/home/me"),
+        ("TOKEN", "hunter2"),
+        ("UPPER", "Me"),
+        // As sandbox/.run/env sets them.
+        ("A3_SANDBOX_GHCR", "ghcr.test:5000"),
+        ("A3_SANDBOX_GHCR_USER", "me"),
+        ("A3_SANDBOX_GHCR_PASSWORD_FILE", "/run/password"),
+        ("A3_SANDBOX_ADDRESS_URL", "http://192.0.2.1/address"),
+        ("A3_SANDBOX_SSH_KEY", "/run/key"),
+        ("A3_SANDBOX_BASE", "base:latest"),
+    ])
 }
 
 fn parse_all(sources: &[Source], env: &BTreeMap<String, String>) -> Result<Parsed, Diagnostics> {
@@ -116,6 +130,22 @@ fn every_example_fits_the_parser() {
             panic!("{name}:\n{}", diagnostics.render(false, 100));
         }
     }
+}
+
+#[test]
+fn the_overlays_do_what_they_say() {
+    let files = |names: &[&str]| names.iter().map(|name| project_file(name)).collect::<Vec<_>>();
+    // Nothing of the cloud is left, so its variables are not needed either.
+    let env = env(&[("HOME", "/home/me")]);
+    let local = parse_all(&files(&["deploy.yaml", "examples/local.yaml"]), &env).unwrap();
+    assert_eq!(local.notices, Vec::<String>::new());
+    assert_eq!(local.spec.groups["local"].machine, Machine::Local);
+    assert!(local.spec.registries.is_empty() && local.spec.services["s2"].files.is_empty());
+    let names = ["deploy.yaml", "examples/local.yaml", "examples/odd.yaml"];
+    let odd = parse_all(&files(&names), &env).unwrap().spec;
+    let service = &odd.services["s2"];
+    assert_eq!(service.ports.iter().map(|port| port.published).collect::<Vec<_>>(), [Some(30002)]);
+    assert_eq!(service.files[0].source, Path::new("examples/music-service/odd/music.csv"));
 }
 
 /// What the schema refuses, the parser refuses too: every broken file that is refused by the schema

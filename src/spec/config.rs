@@ -48,7 +48,7 @@ pub fn config(inputs: &Inputs<'_>) -> Result<Config, Diagnostics> {
     let texts = Texts::of(inputs.sources);
     let mut problems = Vec::new();
     let document = document(inputs, &texts, &mut problems);
-    let Some(root) = document.root else { return Err(Diagnostics::new(problems, texts)) };
+    let Some(root) = document else { return Err(Diagnostics::new(problems, texts)) };
     let mut writer = Writer { texts: &texts, values: Vec::new(), lines: Vec::new() };
     writer.node(&root, &mut Vec::new(), "");
     let text = writer.text();

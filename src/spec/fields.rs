@@ -57,7 +57,7 @@ use Cost::{CreateOnly, Ignored, InPlace, Parts, Recreate, Replace, StopStart};
 
 /// Every key, in the order of the documentation.
 pub const FIELDS: &[Field] = &[
-    field("name", Replace, "marks everything; another name is another deployment"),
+    field("name", CreateOnly, "marks everything; another name is another deployment"),
     field("required_version", Ignored, "which a3 may read the file"),
     field("keep_releases", InPlace, "how many releases' images a host keeps"),
     field("registry", Parts, "where images go and come from"),

@@ -159,28 +159,21 @@ fn braced(
 }
 
 /// Interpolates every value of a tree; keys stay, and so does what is under `x-…`. Failures stay
-/// with their value, since an overlay may take it away. Returns the unset variables.
-pub(crate) fn tree(node: &mut Node, env: &BTreeMap<String, String>, texts: &Texts) -> BTreeSet<String> {
-    let mut unset = BTreeSet::new();
-    walk(node, env, texts, &mut unset);
-    unset
-}
-
-fn walk(node: &mut Node, env: &BTreeMap<String, String>, texts: &Texts, unset: &mut BTreeSet<String>) {
+/// and unset variables stay with their value, since an overlay may take it away.
+pub(crate) fn tree(node: &mut Node, env: &BTreeMap<String, String>, texts: &Texts) {
     let at = node.at;
     match &mut node.kind {
-        Kind::Seq(items) => items.iter_mut().for_each(|item| walk(item, env, texts, unset)),
+        Kind::Seq(items) => items.iter_mut().for_each(|item| tree(item, env, texts)),
         Kind::Map(map) => {
             let values = map.iter_mut().filter(|(key, _)| !key.starts_with("x-"));
-            values.for_each(|(_, entry)| walk(&mut entry.node, env, texts, unset));
+            values.for_each(|(_, entry)| tree(&mut entry.node, env, texts));
         }
         Kind::Scalar(scalar) if scalar.text.contains('$') => match expand(&scalar.text, env) {
             Ok(expanded) => {
                 let template = std::mem::take(&mut scalar.text);
                 let template = expanded.used_variable.then_some(template);
                 let quoted = scalar.quoted || template.is_none();
-                *scalar = Scalar { text: expanded.text, quoted, template };
-                unset.extend(expanded.unset);
+                *scalar = Scalar { text: expanded.text, quoted, template, unset: expanded.unset };
             }
             Err(failure) => node.trouble = Some(Box::new(problem(&failure, at, texts))),
         },

@@ -140,7 +140,7 @@ fn pairs(node: Node, separators: &str) -> Node {
                 let template = scalar.template.as_ref().map(|template| {
                     template.split_once(|c| separators.contains(c)).map_or("", |(_, value)| value).to_owned()
                 });
-                (name, Scalar { text: value.to_owned(), quoted: true, template })
+                (name, Scalar { text: value.to_owned(), quoted: true, template, unset: scalar.unset.clone() })
             }
             None => (scalar.text.as_str(), Scalar::default()),
         };

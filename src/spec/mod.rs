@@ -13,6 +13,7 @@ mod lower;
 mod merge;
 mod model;
 mod node;
+mod quantities;
 mod raw;
 mod read;
 mod scalars;
@@ -31,9 +32,9 @@ pub use diagnostic::{DiagnosticData, Diagnostics};
 
 pub use model::*;
 use node::{Kind, Map, Node};
+pub use quantities::duration as parse_duration;
 use raw::RawSpec;
 use read::{Cx, Read as _};
-pub use scalars::duration as parse_duration;
 pub use schema::schema;
 pub use source::Source;
 use source::{Origin, Texts};
@@ -70,15 +71,16 @@ pub fn parse(inputs: &Inputs<'_>) -> Result<Parsed, Diagnostics> {
     let texts = Texts::of(inputs.sources);
     let mut problems = Vec::new();
     let document = document(inputs, &texts, &mut problems);
-    let unset = document.unset;
-    let Some(root) = &document.root else { return Err(Diagnostics::new(problems, texts)) };
+    let Some(root) = &document else { return Err(Diagnostics::new(problems, texts)) };
     let mut cx = cx(inputs, &texts);
     let spec = lowered(root, inputs, &mut cx);
     problems.append(&mut cx.problems);
     match spec {
         Some(spec) if problems.is_empty() => {
-            let unset = unset.into_iter().chain(cx.notices);
-            let notices = unset.map(|name| format!("`{name}` is not set, so it is empty")).collect();
+            let mut unset = cx.notices;
+            root.unset(&mut unset);
+            let notices =
+                unset.into_iter().map(|name| format!("`{name}` is not set, so it is empty")).collect();
             Ok(Parsed { spec, notices })
         }
         _ => Err(Diagnostics::new(problems, texts)),
@@ -91,7 +93,7 @@ pub fn files_named(inputs: &Inputs<'_>) -> Vec<(PathBuf, bool)> {
     let texts = Texts::of(inputs.sources);
     let document = document(inputs, &texts, &mut Vec::new());
     let mut cx = cx(inputs, &texts);
-    if let Some(root) = &document.root {
+    if let Some(root) = &document {
         lowered(root, inputs, &mut cx);
     }
     cx.wanted.into_inner().into_iter().collect()
@@ -123,16 +125,9 @@ fn lowered(root: &Node, inputs: &Inputs<'_>, cx: &mut Cx<'_>) -> Option<Spec> {
     Some(Spec { files: inputs.sources.iter().map(|source| source.path.clone()).collect(), ..spec })
 }
 
-/// All files as one tree.
-struct Document {
-    /// `None` where a file is no YAML: whatever it holds would seem to be missing.
-    root: Option<Node>,
-    unset: BTreeSet<String>,
-}
-
-fn document(inputs: &Inputs<'_>, texts: &Texts, problems: &mut Vec<Problem>) -> Document {
+/// All files as one tree; `None` where one is no YAML: whatever it holds would seem to be missing.
+fn document(inputs: &Inputs<'_>, texts: &Texts, problems: &mut Vec<Problem>) -> Option<Node> {
     let mut documents = Vec::new();
-    let mut unset = BTreeSet::new();
     for (file, source) in inputs.sources.iter().enumerate() {
         if let Err(error) = std::str::from_utf8(&source.bytes) {
             let start = error.valid_up_to();
@@ -147,11 +142,10 @@ fn document(inputs: &Inputs<'_>, texts: &Texts, problems: &mut Vec<Problem>) -> 
         if node.is_null() {
             node.kind = Kind::Map(Map::new());
         }
-        unset.extend(interpolate::tree(&mut node, inputs.env, texts));
+        interpolate::tree(&mut node, inputs.env, texts);
         documents.push(node);
     }
     let complete = documents.len() == inputs.sources.len();
     let nothing = || Node::new(Origin::default(), Kind::Map(Map::new()));
-    let root = complete.then(|| merge::all(documents).unwrap_or_else(nothing));
-    Document { root, unset }
+    complete.then(|| merge::all(documents).unwrap_or_else(nothing))
 }

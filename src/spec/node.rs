@@ -1,5 +1,7 @@
 //! A YAML document as a tree in which every value still knows its place and its spelling.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use super::diagnostic::Problem;
@@ -54,6 +56,8 @@ pub(crate) struct Scalar {
     pub(crate) quoted: bool,
     /// The text before interpolation, where a variable took part.
     pub(crate) template: Option<String>,
+    /// Variables in it that are not set and have no default.
+    pub(crate) unset: BTreeSet<String>,
 }
 
 /// What a plain scalar means in YAML 1.2's core schema.
@@ -135,6 +139,15 @@ impl Node {
     /// Whether a variable took part in the value.
     pub(crate) fn is_interpolated(&self) -> bool {
         self.scalar().is_some_and(|scalar| scalar.template.is_some())
+    }
+
+    /// Adds the unset variables of all values in it.
+    pub(crate) fn unset(&self, names: &mut BTreeSet<String>) {
+        match &self.kind {
+            Kind::Scalar(scalar) => names.extend(scalar.unset.iter().cloned()),
+            Kind::Seq(items) => items.iter().for_each(|item| item.unset(names)),
+            Kind::Map(map) => map.values().for_each(|entry| entry.node.unset(names)),
+        }
     }
 
     /// What it is, for "expected …, found …".

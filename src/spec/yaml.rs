@@ -117,7 +117,7 @@ impl<'t> Reader<'t> {
         let (mut node, anchor, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let quoted = style != ScalarStyle::Plain;
-                let scalar = Scalar { text: text.into_owned(), quoted, template: None };
+                let scalar = Scalar { text: text.into_owned(), quoted, ..Scalar::default() };
                 (Node::new(at, Kind::Scalar(scalar)), anchor, tag)
             }
             Event::SequenceStart(style, anchor, tag) => {

@@ -22,7 +22,7 @@ use super::raw::RawSpec;
 use super::raw::service::RawService;
 use super::read::Cx;
 use super::source::Origin;
-use service::{Around, Lowered};
+use service::{Around, Declared, Lowered};
 
 /// Releases whose images a host keeps, unless said.
 const KEEP_RELEASES: u32 = 5;
@@ -50,9 +50,9 @@ pub(crate) fn lower(raw: &RawSpec, profiles: &BTreeSet<String>, cx: &mut Cx<'_>)
     let mut inactive: IndexMap<String, Vec<String>> = IndexMap::new();
     for (name, named) in raw.services.get().into_iter().flat_map(|table| &table.0) {
         let Some(raw) = &named.value else { continue };
-        let is_active = is_active(raw, profiles);
-        let lowered = service::lower(name, named.key, raw, &around, is_active, cx);
-        if is_active {
+        let declared = Declared { name, key: named.key, raw, active: is_active(raw, profiles) };
+        let lowered = service::lower(&declared, &around, cx);
+        if declared.active {
             active.push(lowered);
         } else {
             inactive.insert(name.clone(), lowered.service.profiles);

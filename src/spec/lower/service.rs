@@ -40,15 +40,19 @@ pub(crate) struct Lowered {
 /// The label prefix that is a3's own.
 pub(crate) const OWN_LABELS: &str = "dev.a3.";
 
-/// Lowers one service; `active` when its profiles are.
-pub(crate) fn lower(
-    name: &str,
-    key: Origin,
-    raw: &RawService,
-    around: &Around<'_>,
-    active: bool,
-    cx: &mut Cx<'_>,
-) -> Lowered {
+/// A service as it was read.
+#[derive(Clone, Copy)]
+pub(crate) struct Declared<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) key: Origin,
+    pub(crate) raw: &'a RawService,
+    /// Whether its profiles are active.
+    pub(crate) active: bool,
+}
+
+/// Lowers one service.
+pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_>) -> Lowered {
+    let Declared { name, key, raw, active } = *declared;
     names::key(name, key, "service", cx);
     let on = group(key, raw, around, cx);
     let build = raw.build.at().and_then(|at| build::lower(at, cx));
@@ -57,7 +61,7 @@ pub(crate) fn lower(
     let (volumes, tmpfs) = mounts(raw, cx);
     let files = files(raw);
     let restart = restart(raw, cx);
-    let (container_name, container_name_at) = container_name(name, key, raw, around, cx);
+    let (container_name, container_name_at) = container_name(declared, around, cx);
     let depends_on = raw.depends_on.get().map(|names| names.0.clone()).unwrap_or_default();
     refuse_own_labels(&raw.labels, cx);
     let text = |key: &Key<Text>| key.get().map(|Text(text)| text.clone());
@@ -198,13 +202,8 @@ fn restart(raw: &RawService, cx: &mut Cx<'_>) -> Restart {
     restart.value.0
 }
 
-fn container_name(
-    name: &str,
-    key: Origin,
-    raw: &RawService,
-    around: &Around<'_>,
-    cx: &mut Cx<'_>,
-) -> (String, Origin) {
+fn container_name(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_>) -> (String, Origin) {
+    let Declared { name, key, raw, .. } = *declared;
     let Some(at) = raw.container_name.at() else {
         return (format!("{}-{name}-1", around.deployment), key);
     };
@@ -276,7 +275,7 @@ fn healthcheck(at: &At<RawHealthcheck>, cx: &mut Cx<'_>) -> Healthcheck {
         let problem = Problem::new(test, "`test` does not go with `disable: true`").label("here");
         cx.report(problem.help("take one of them out"));
     }
-    let span = |key: &Key<crate::spec::scalars::Span>| key.get().map(|span| span.0);
+    let span = |key: &Key<crate::spec::quantities::Span>| key.get().map(|span| span.0);
     let test = raw.test.get().map(|test| test.0.clone()).unwrap_or_default();
     Healthcheck {
         test: if disabled { vec!["NONE".into()] } else { test },

@@ -1,9 +1,10 @@
 //! The shape of a group under `instances:`.
 
 use crate::spec::node::Node;
+use crate::spec::quantities::{Int, PortNumber, Span};
 use crate::spec::raw::entries::{AmiEntry, UserText};
 use crate::spec::read::{Cx, List, OneOrMany, Read, raw};
-use crate::spec::scalars::{Flag, Int, LocalPath, Loose, PortNumber, Span, Text, inline_schema, words};
+use crate::spec::scalars::{Flag, LocalPath, Loose, Text, inline_schema, words};
 use crate::spec::shapes::Pairs;
 
 raw! {

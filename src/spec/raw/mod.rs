@@ -3,12 +3,14 @@
 
 pub(crate) mod entries;
 pub(crate) mod instance;
+mod lists;
 mod mount;
 mod port;
 pub(crate) mod service;
 
+use super::quantities::Int;
 use super::read::{OneOrMany, Table, raw};
-use super::scalars::{Flag, Int, Text};
+use super::scalars::{Flag, Text};
 use super::shapes::Secret;
 use instance::RawGroup;
 use service::RawService;

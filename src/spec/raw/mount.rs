@@ -8,8 +8,9 @@ use serde_json::json;
 use crate::spec::diagnostic::Problem;
 use crate::spec::model::{DataFile, OnChange, Volume, VolumeSource};
 use crate::spec::node::Node;
+use crate::spec::quantities::{Mode, mode};
 use crate::spec::read::{Cx, Read, raw};
-use crate::spec::scalars::{Flag, LocalPath, Mode, Text, mode, scalar, words};
+use crate::spec::scalars::{Flag, LocalPath, Text, scalar, words};
 
 /// One item of `volumes`.
 #[derive(Clone, Debug)]

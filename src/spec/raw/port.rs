@@ -8,8 +8,9 @@ use serde_json::json;
 use crate::spec::diagnostic::Problem;
 use crate::spec::model::{Port, Protocol};
 use crate::spec::node::Node;
+use crate::spec::quantities::PortNumber;
 use crate::spec::read::{Cx, Read, raw};
-use crate::spec::scalars::{Loose, PortNumber, Text, scalar, words};
+use crate::spec::scalars::{Loose, Text, scalar, words};
 
 /// One item of `ports`; a range is several ports.
 #[derive(Clone, Debug)]

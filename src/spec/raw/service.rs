@@ -1,11 +1,12 @@
 //! The shape of a service: Compose's keys, and `on`, `files`, `check`, `auto_remove`.
 
+use crate::spec::quantities::{Bytes, Cpus, Int, PortNumber, Span};
 use crate::spec::raw::entries::{
     DependsOn, EnvFileEntry, ExtraHosts, FileEntry, PlatformText, PortEntry, RestartText, Test, UlimitEntry,
     VolumeEntry,
 };
 use crate::spec::read::{List, OneOrMany, Table, raw};
-use crate::spec::scalars::{Bytes, Cpus, Flag, Int, LocalPath, Loose, PortNumber, Span, Text};
+use crate::spec::scalars::{Flag, LocalPath, Loose, Text};
 use crate::spec::shapes::{Argv, Pairs, Secret};
 
 raw! {
