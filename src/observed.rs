@@ -331,6 +331,9 @@ pub enum HostSeen {
     NotYet(NotYet),
     /// It should have answered.
     Unreachable(Cause),
+    /// It answered, and it would be unsafe to go on: another machine may be answering, or somebody
+    /// else deploys there.
+    Refused(Cause),
 }
 
 impl HostSeen {
@@ -338,7 +341,7 @@ impl HostSeen {
     pub fn facts(&self) -> Option<&HostFacts> {
         match self {
             Self::Ready(facts) => Some(facts),
-            Self::NotYet(_) | Self::Unreachable(_) => None,
+            Self::NotYet(_) | Self::Unreachable(_) | Self::Refused(_) => None,
         }
     }
 }

@@ -9,11 +9,11 @@ use super::instance::cloud;
 use crate::ec2::Cloud;
 use crate::event::Sink;
 use crate::explain::Explain as _;
-use crate::host::Host;
+use crate::host::{Host, engine_cause};
 use crate::id::Slot;
 use crate::observe::{Approach, live_instances, observe_host};
 use crate::observed::{Cause, HostSeen, OwnedInstance, Seen};
-use crate::plan::step::{Cost, Step};
+use crate::plan::step::{BlockedKind, Cost, Step};
 use crate::record::{HostKeyTag, KeySource};
 use crate::ssh::SshError;
 use crate::ssh::command::Script;
@@ -49,6 +49,7 @@ pub(crate) async fn reach(
             }
         },
         HostSeen::Unreachable(cause) => return Err(Failure::of_kind(FailureKind::Failed, cause)),
+        HostSeen::Refused(cause) => return Err(Failure::of_kind(FailureKind::Refused, cause)),
         HostSeen::NotYet(_) => return Err(Failure::new(format!("{slot} does not answer yet"), None)),
     }
     let images = work.sites.images(work.job.plan);
@@ -56,7 +57,11 @@ pub(crate) async fn reach(
     if let Some(blocked) = plan.blocked.first() {
         let cause =
             Cause { message: format!("{}: {}", blocked.address, blocked.why), help: blocked.help.clone() };
-        return Err(Failure::of_kind(FailureKind::Refused, cause));
+        let kind = match blocked.kind {
+            BlockedKind::Refused => FailureKind::Refused,
+            BlockedKind::Unreachable | BlockedKind::Impossible => FailureKind::Failed,
+        };
+        return Err(Failure::of_kind(kind, cause));
     }
     let stronger = stronger(&work.job.plan.steps, &plan.steps);
     if !stronger.is_empty() && !(work.job.confirm)(slot, &stronger) {
@@ -210,7 +215,7 @@ async fn wait_for_engine(work: &Work<'_>, host: &Host, slot: &Slot, sink: Sink<'
     });
     match waited.await {
         Ok(_) => Ok(()),
-        Err(WaitError::Ended(error)) => Err(error.into()),
+        Err(WaitError::Ended(error)) => Err(Failure::of_kind(FailureKind::Failed, engine_cause(&error))),
         Err(timed_out @ WaitError::TimedOut { .. }) => {
             let help = format!(
                 "is Docker installed there? `user_data` can install it; a3 ssh {} and docker version tell",

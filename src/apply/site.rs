@@ -10,7 +10,7 @@ use super::{Job, Work};
 use crate::docker::Engine;
 use crate::host::{Ask, Host};
 use crate::id::{Digest, Slot};
-use crate::observe::now;
+use crate::observe::{live_instances, now};
 use crate::observed::{Cause, HostSeen, Observed};
 use crate::plan::paths::resolve;
 use crate::plan::step::{Action, Image, Plan, Step, StepId};
@@ -165,6 +165,7 @@ impl Sites {
             site.save().await?;
         }
         lock(&self.sites).insert(slot.clone(), Arc::new(site));
+        confirm_host_key(work, slot).await;
         Ok(())
     }
 
@@ -237,6 +238,17 @@ impl Sites {
 
     pub(crate) fn instance(&self, slot: &Slot) -> Option<String> {
         lock(&self.instances).get(slot).cloned()
+    }
+}
+
+/// The console has confirmed a key that was accepted at first contact: from now on nobody asks it
+/// again. Not worth a failure, the next apply does it.
+async fn confirm_host_key(work: &Work<'_>, slot: &Slot) {
+    let Some(tag) = work.job.world.take_confirmed(slot) else { return };
+    let one = live_instances(&work.job.observed.clouds).remove(slot);
+    let (Some(one), Some(Ok(cloud))) = (one, work.job.world.clouds.get(&slot.group)) else { return };
+    if let Err(error) = cloud.set_tag(&one.id, "a3:ssh-host-key", &tag.to_string()).await {
+        work.notice(format!("{slot}: the confirmed host key could not be tagged: {error}"));
     }
 }
 

@@ -7,7 +7,7 @@ use super::work::{self, How, Wish};
 use super::{Session, terminal};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
-use crate::observed::{HostSeen, Observed};
+use crate::observed::{HostSeen, NotYet, Observed};
 use crate::plan::Destroy;
 use crate::report::{plan_json, plan_text};
 
@@ -98,8 +98,14 @@ fn refuse_leased(session: &Session, observed: &Observed) -> Result<(), Fault> {
                     return Err(Fault::new(Exit::Locked, message, Some(help)));
                 }
             }
-            HostSeen::Unreachable(cause) => not_checked(session, slot, &cause.message),
-            HostSeen::NotYet(_) => {}
+            HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {
+                not_checked(session, slot, &cause.message);
+            }
+            HostSeen::NotYet(NotYet::Booting) => not_checked(session, slot, "it does not answer (yet)"),
+            HostSeen::NotYet(NotYet::NoRule) => {
+                not_checked(session, slot, "no rule of its security group lets this machine in");
+            }
+            HostSeen::NotYet(NotYet::NotLaunched | NotYet::Stopped) => {}
         }
     }
     Ok(())

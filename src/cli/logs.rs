@@ -76,7 +76,7 @@ fn sources(session: &Session, spec: &Spec, looked: &Looked, services: &[String])
                     sources.push(Source { name, container, engine: host.engine() });
                 }
             }
-            HostSeen::Unreachable(cause) => {
+            HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {
                 let text = format!("{slot} cannot be read: {}", cause.message);
                 terminal::talk(&warning_text(&session.look, &text));
             }

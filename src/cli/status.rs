@@ -59,7 +59,9 @@ fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
                     status.notices.push(format!("{slot}: {}", cause.message));
                 }
             }
-            HostSeen::Unreachable(cause) => status.notices.push(format!("{slot}: {}", cause.message)),
+            HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {
+                status.notices.push(format!("{slot}: {}", cause.message))
+            }
             HostSeen::NotYet(NotYet::NotLaunched) => {}
             HostSeen::NotYet(NotYet::Stopped) => status.notices.push(format!("{slot} is stopped")),
             HostSeen::NotYet(NotYet::Booting) => status.notices.push(format!("{slot} boots")),

@@ -86,8 +86,11 @@ impl Cloud {
             unchecked: Vec::new(),
         };
         seen.caller_cidrs = notes.settle_cidrs(cidrs, seen.security_group.as_ref(), caller_id);
-        let ((), preflight) =
-            tokio::join!(self.complete(&mut instances, seen.image.as_ref()), self.preflight(question, &seen));
+        let launches = needs_launch(question, &instances);
+        let ((), preflight) = tokio::join!(
+            self.complete(&mut instances, seen.image.as_ref()),
+            self.preflight(question, &seen, launches)
+        );
         seen.instances = instances;
         notes.refusals.extend(preflight.refusals);
         notes.unchecked.extend(preflight.unchecked);
@@ -172,12 +175,9 @@ impl Cloud {
         answer.ok()?.disable_api_termination?.value
     }
 
-    /// A dry run of the launch, unless every slot has an instance that was launched as wanted.
-    async fn preflight(&self, asked: Question<'_>, seen: &CloudSeen) -> Preflight {
-        let Some(image) = &seen.image else { return Preflight::default() };
-        if !needs_launch(asked, seen) {
-            return Preflight::default();
-        }
+    /// A dry run of the launch, unless no slot `launches`.
+    async fn preflight(&self, asked: Question<'_>, seen: &CloudSeen, launches: bool) -> Preflight {
+        let Some(image) = seen.image.as_ref().filter(|_| launches) else { return Preflight::default() };
         let launch = question_launch(asked, seen, image);
         let group = seen.security_group.as_ref().map(|group| group.id.as_str());
         self.dry_run(&asked.spec.name, &launch, group).await
@@ -249,12 +249,13 @@ async fn caller_cidrs(ec2: &Ec2) -> Result<Vec<String>, address::AddressError> {
     }
 }
 
-fn needs_launch(asked: Question<'_>, seen: &CloudSeen) -> bool {
+/// Whether a slot lacks an instance that was launched as wanted.
+fn needs_launch(asked: Question<'_>, instances: &[OwnedInstance]) -> bool {
     let wanted = launch_hash::to_tag(asked.ec2);
     (0..asked.ec2.count).any(|index| {
         let slot = Slot::new(asked.group.name.clone(), index);
         let live = |one: &&OwnedInstance| one.slot == slot && one.state.is_live();
-        seen.instances.iter().find(live).is_none_or(|one| one.hash.as_deref() != Some(&wanted))
+        instances.iter().find(live).is_none_or(|one| one.hash.as_deref() != Some(&wanted))
     })
 }
 

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::explain::Explain;
+use crate::docker::EngineError;
+use crate::explain::{Explain, chain};
+use crate::observed::Cause;
 use crate::ssh::SshError;
 use crate::ssh::command::CommandError;
 
@@ -182,6 +184,13 @@ impl HostError {
         }
         None
     }
+}
+
+/// Why a machine's engine did not answer, with what helps on the way there: Docker is missing, or the
+/// user may not use it.
+pub fn engine_cause(error: &EngineError) -> Cause {
+    let behind = HostError::behind(error).and_then(Explain::help);
+    Cause { message: chain(error), help: behind.or_else(|| error.help()) }
 }
 
 impl Explain for HostError {

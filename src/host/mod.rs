@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 pub use check::{CheckError, http_check_from_here};
-pub use error::HostError;
+pub use error::{HostError, engine_cause};
 pub use facts::{Ask, AskedFile, Facts, Folder, FolderState};
 pub use upload::{Removal, Upload};
 

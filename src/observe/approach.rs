@@ -6,7 +6,7 @@ use super::World;
 use crate::explain::Explain as _;
 use crate::host::Host;
 use crate::id::Slot;
-use crate::observed::{Cause, MachineImage, OwnedInstance};
+use crate::observed::{Cause, HostSeen, MachineImage, OwnedInstance};
 use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec, SshAddress};
 use crate::ssh::{HostKeys, Pin, Session, SshError, Target};
@@ -87,17 +87,21 @@ fn no_address(group: &Group, one: &OwnedInstance) -> Cause {
 }
 
 /// Connects to a machine that a3 did not launch: this one, or a `host:`.
-pub(super) async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot) -> Result<Host, Cause> {
+///
+/// # Errors
+/// What is seen of it instead: unreachable, or refused.
+pub(super) async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot) -> Result<Host, HostSeen> {
     let addresses = match &group.machine {
         Machine::Local => {
-            let engine = world.engine.clone()?;
+            let engine = world.engine.clone().map_err(HostSeen::Unreachable)?;
             return Ok(Host::local(engine, folder_of(spec), group.sudo));
         }
         Machine::Host(addresses) => addresses,
         Machine::Ec2(_) => &Vec::new(),
     };
     let address = usize::try_from(slot.index).ok().and_then(|index| addresses.get(index));
-    let address = address.ok_or_else(|| Cause { message: format!("{slot} has no address"), help: None })?;
+    let no_address = || Cause { message: format!("{slot} has no address"), help: None };
+    let address = address.ok_or_else(|| HostSeen::Unreachable(no_address()))?;
     let user = address.user.clone().or_else(|| group.ssh.user.clone());
     let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "root".to_owned());
     let target = Target {
@@ -106,7 +110,12 @@ pub(super) async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot
         ..Target::new(address.host.clone(), user, HostKeys::KnownHosts)
     };
     let approach = Approach { target, sudo: group.sudo };
-    approach.connect().await.map_err(|error| error.cause())
+    approach.connect().await.map_err(|error| not_seen(&error))
+}
+
+/// What is seen of a machine that could not be connected to.
+pub(super) fn not_seen(error: &SshError) -> HostSeen {
+    if error.is_host_key() { HostSeen::Refused(error.cause()) } else { HostSeen::Unreachable(error.cause()) }
 }
 
 /// The folder of the first spec file, absolute.

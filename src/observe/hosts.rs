@@ -7,16 +7,20 @@ use futures_util::join;
 use indexmap::IndexMap;
 
 use super::approach::{self, Approach};
+use super::contact::{self, Contact};
 use super::{World, now};
 use crate::docker::EngineError;
 use crate::explain::Explain as _;
-use crate::host::{Ask, AskedFile, Facts, Host};
+use crate::host::{Ask, AskedFile, Facts, FolderState, Host, HostError, engine_cause};
 use crate::id::Slot;
 use crate::observed::{
     Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance,
     Seen,
 };
+use crate::plan::names::label;
+use crate::plan::owned_service;
 use crate::spec::{Group, Machine, Spec};
+use crate::ssh::SshError;
 
 /// Launched less than this ago, a machine that does not answer boots.
 const BOOTS_FOR: u64 = 600;
@@ -45,7 +49,7 @@ pub(crate) async fn observe(
                     world.keep_host(&slot, host.clone());
                     observe_one(spec, &host, &slot, files).await
                 }
-                Err(cause) => HostSeen::Unreachable(cause),
+                Err(seen) => seen,
             },
         };
         (slot, seen)
@@ -78,15 +82,27 @@ async fn on_ec2(
         Err(_) if boots => return HostSeen::NotYet(NotYet::Booting),
         Err(cause) => return HostSeen::Unreachable(cause),
     };
-    match approach.connect().await {
+    let (connected, contact) = join!(approach.connect(), contact::check(world, group, one));
+    if let Contact::Denied(cause) = contact {
+        return HostSeen::Refused(cause);
+    }
+    match connected {
         Ok(host) => {
+            if let Contact::Confirmed(tag) = contact {
+                world.keep_confirmed(slot, tag);
+            }
             world.keep_host(slot, host.clone());
             let seen = observe_one(spec, &host, slot, files).await;
             if boots && engine_is_missing(&seen) { HostSeen::NotYet(NotYet::Booting) } else { seen }
         }
-        Err(error) if boots && error.is_boot_noise() => HostSeen::NotYet(NotYet::Booting),
-        Err(error) => HostSeen::Unreachable(error.cause()),
+        Err(error) if boots && is_noise(&error, one) => HostSeen::NotYet(NotYet::Booting),
+        Err(error) => approach::not_seen(&error),
     }
+}
+
+/// A machine whose host key is tagged has let somebody in before, so its user's keys are in place.
+fn is_noise(error: &SshError, one: &OwnedInstance) -> bool {
+    error.is_boot_noise() && !(error.is_login() && one.host_key.is_some())
 }
 
 /// Whether the managed group lets this caller in at all; on one's own groups nothing is known.
@@ -115,11 +131,31 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
         Ok(facts) => facts,
         Err(error) => return HostSeen::Unreachable(error.cause()),
     };
+    if facts.folder.state == FolderState::Refused {
+        let (host, folder) = (host.name().to_owned(), facts.folder.path);
+        return HostSeen::Refused(HostError::FolderRefused { host, folder }.cause());
+    }
     let engine = match version {
         Ok(version) => engine_says(version.version, containers, digests),
-        Err(error) => Err(error.cause()),
+        Err(error) => Err(engine_cause(&error)),
     };
+    if let Some(cause) = engine.as_ref().ok().and_then(|says| lives_elsewhere(spec, slot, &facts, says)) {
+        return HostSeen::Refused(cause);
+    }
     HostSeen::Ready(Box::new(merge(facts, engine)))
+}
+
+/// A container of ours whose records are not in the folder that this user has: deployed by somebody
+/// whose records and lease we cannot see.
+fn lives_elsewhere(spec: &Spec, slot: &Slot, facts: &Facts, engine: &EngineSays) -> Option<Cause> {
+    let here = &facts.folder.path;
+    let own = engine.containers.iter().filter(|seen| owned_service(spec, slot, seen).is_some());
+    let mut homes = own.filter_map(|seen| Some((&seen.name, seen.labels.get(label::HOME)?)));
+    let (name, home) = homes.find(|(_, home)| *home != here)?;
+    Some(Cause {
+        message: format!("`{name}` on {slot} was deployed with a3's folder {home}; this user's is {here}"),
+        help: Some(format!("set `ssh.user` to who deployed it (a user that may write {home})")),
+    })
 }
 
 fn asked_files(spec: &Spec, slot: &Slot, files: &Files) -> Vec<AskedFile> {
@@ -144,8 +180,8 @@ fn engine_says(
     containers: Result<Vec<ContainerSeen>, EngineError>,
     digests: Result<BTreeSet<String>, EngineError>,
 ) -> Result<EngineSays, Cause> {
-    let containers = containers.map_err(|error| error.cause())?;
-    let digests = digests.map_err(|error| error.cause())?;
+    let containers = containers.map_err(|error| engine_cause(&error))?;
+    let digests = digests.map_err(|error| engine_cause(&error))?;
     Ok(EngineSays { version, containers, digests })
 }
 

@@ -3,6 +3,7 @@
 
 mod approach;
 mod clouds;
+mod contact;
 mod files;
 mod hosts;
 mod images;

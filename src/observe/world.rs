@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::id::Slot;
 use crate::observed::{Cause, Secrets};
 use crate::plan::names;
-use crate::record::machine_id;
+use crate::record::{HostKeyTag, machine_id};
 use crate::registry::{Client, Credential, credential_for, credential_from_docker_config, origin};
 use crate::spec::{Ec2, Machine, Service, Spec};
 
@@ -51,6 +51,7 @@ pub struct World {
     /// This machine, as its ssh rules name it.
     pub machine_id: String,
     hosts: Mutex<BTreeMap<Slot, Host>>,
+    confirmed: Mutex<BTreeMap<Slot, HostKeyTag>>,
 }
 
 impl World {
@@ -78,6 +79,7 @@ impl World {
             missing,
             machine_id: machine_id(),
             hosts: Mutex::default(),
+            confirmed: Mutex::default(),
         }
     }
 
@@ -94,6 +96,16 @@ impl World {
     /// Forgets a machine that ended.
     pub fn forget_host(&self, slot: &Slot) {
         self.hosts().remove(slot);
+    }
+
+    /// Keeps that the console confirmed a host key that was accepted at first contact.
+    pub(crate) fn keep_confirmed(&self, slot: &Slot, tag: HostKeyTag) {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).insert(slot.clone(), tag);
+    }
+
+    /// The tag that says so, once: whoever works on the machine writes it.
+    pub(crate) fn take_confirmed(&self, slot: &Slot) -> Option<HostKeyTag> {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).remove(slot)
     }
 
     fn hosts(&self) -> MutexGuard<'_, BTreeMap<Slot, Host>> {
@@ -116,7 +128,8 @@ async fn read_for_push(spec: &Spec, consent: Consent) -> (Secrets, Vec<Cause>) {
     let mut needed = secrets::needed(spec);
     for registry in spec.registries.values() {
         let purpose = format!("the password of registry {}", registry.server);
-        let source = registry.password.clone().filter(|source| needed.iter().all(|one| one.source != *source));
+        let source =
+            registry.password.clone().filter(|source| needed.iter().all(|one| one.source != *source));
         needed.extend(source.map(|source| Needed { source, purpose }));
     }
     secrets::read_sources(&needed, &super::folder_of(spec), consent).await
@@ -141,12 +154,7 @@ type Registries = (BTreeMap<String, Result<Client, Cause>>, BTreeMap<String, Cre
 
 /// A client for every registry that an image of the spec comes from. The credential goes only to
 /// the registry that it was given for.
-async fn open_registries(
-    spec: &Spec,
-    need: Need,
-    secrets: &Secrets,
-    missing: &mut Vec<Cause>,
-) -> Registries {
+async fn open_registries(spec: &Spec, need: Need, secrets: &Secrets, missing: &mut Vec<Cause>) -> Registries {
     // What is built and run on the local engine has nothing to do with a registry, unless it is pushed.
     let asked = |service: &&Service| {
         let group = spec.groups.get(&service.on).map(|group| &group.machine);

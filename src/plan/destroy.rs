@@ -59,6 +59,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
                     destroy_host(&cx, facts, &mut draft, &mut kept);
                 }
                 Some(HostSeen::Unreachable(cause)) => draft.unreachable(slot.to_string(), cause),
+                Some(HostSeen::Refused(cause)) => draft.refused(slot.to_string(), cause),
                 Some(HostSeen::NotYet(_)) | None => {}
             }
         }

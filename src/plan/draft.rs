@@ -85,6 +85,10 @@ impl Draft {
         self.block(address, BlockedKind::Unreachable, cause.message.clone(), cause.help.clone());
     }
 
+    pub(crate) fn refused(&mut self, address: impl Into<String>, cause: &Cause) {
+        self.block(address, BlockedKind::Refused, cause.message.clone(), cause.help.clone());
+    }
+
     pub(crate) fn impossible(&mut self, address: impl Into<String>, cause: &Cause) {
         self.block(address, BlockedKind::Impossible, cause.message.clone(), cause.help.clone());
     }

@@ -255,6 +255,10 @@ fn host_facts<'a>(
             draft.unreachable(slot.to_string(), cause);
             None
         }
+        Some(HostSeen::Refused(cause)) => {
+            draft.refused(slot.to_string(), cause);
+            None
+        }
         None => {
             let why = "nothing was observed of it".to_owned();
             draft.block(slot.to_string(), BlockedKind::Unreachable, why, None);

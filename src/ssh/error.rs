@@ -199,6 +199,11 @@ impl SshError {
         )
     }
 
+    /// Whether it lets nobody in with these keys.
+    pub fn is_login(&self) -> bool {
+        matches!(self, Self::AuthRefused { .. })
+    }
+
     /// Whether another machine may be answering: refused for safety.
     pub fn is_host_key(&self) -> bool {
         matches!(

@@ -54,7 +54,19 @@ impl Pin {
         }
     }
 
-    fn shown(&self) -> String {
+    /// Whether it is the same key, each as a key or as its fingerprint.
+    pub fn is(&self, other: &Self) -> bool {
+        match other {
+            Self::Key(key) => self.accepts(key),
+            Self::Fingerprint(fingerprint) => match self {
+                Self::Key(key) => *fingerprint == key.fingerprint(HashAlg::Sha256),
+                Self::Fingerprint(own) => own == fingerprint,
+            },
+        }
+    }
+
+    /// `ssh-ed25519 SHA256:…`, or the fingerprint alone.
+    pub fn shown(&self) -> String {
         match self {
             Self::Key(key) => shown(key),
             Self::Fingerprint(fingerprint) => fingerprint.to_string(),

@@ -1,0 +1,64 @@
+//! A host key that was accepted at first contact is held against the instance's console, until that
+//! answers or for a day.
+
+use super::{World, now};
+use crate::observed::{Cause, OwnedInstance};
+use crate::record::{HostKeyTag, KeySource};
+use crate::spec::Group;
+use crate::ssh::Pin;
+
+/// Seconds after the launch in which the console is asked: its output is kept for the instance's
+/// life, but what it has not shown in a day it will not show.
+const ASKED_FOR: u64 = 24 * 3600;
+
+/// What the console says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Contact {
+    /// Nothing, or the key is not of a first contact.
+    Open,
+    /// It is the machine's own key: the tag that says so.
+    Confirmed(HostKeyTag),
+    /// It is another machine's.
+    Denied(Cause),
+}
+
+/// Asks the console of a machine whose key was accepted at first contact.
+pub(crate) async fn check(world: &World, group: &Group, one: &OwnedInstance) -> Contact {
+    let tag = one.host_key.as_deref().and_then(|tag| tag.parse::<HostKeyTag>().ok());
+    let Some(tag) = tag.filter(|tag| tag.source == KeySource::FirstContact) else { return Contact::Open };
+    if now().saturating_sub(one.launched) > ASKED_FOR {
+        return Contact::Open;
+    }
+    let Some(Ok(cloud)) = world.clouds.get(&group.name) else { return Contact::Open };
+    // The console is a help, not a need: whatever keeps it from answering, the next plan asks again.
+    match cloud.console_host_keys(&one.id).await {
+        Ok(lines) => judge(&tag, &lines, one),
+        Err(_) => Contact::Open,
+    }
+}
+
+fn judge(tag: &HostKeyTag, lines: &[String], one: &OwnedInstance) -> Contact {
+    let Ok(accepted) = tag.key.parse::<Pin>() else { return Contact::Open };
+    let console: Vec<Pin> = lines.iter().filter_map(|line| line.parse().ok()).collect();
+    if console.is_empty() {
+        return Contact::Open;
+    }
+    if console.iter().any(|key| key.is(&accepted)) {
+        return Contact::Confirmed(HostKeyTag { source: KeySource::Console, ..tag.clone() });
+    }
+    let shown: Vec<String> = console.iter().map(Pin::shown).collect();
+    Contact::Denied(Cause {
+        message: format!(
+            "{} ({}) showed the host key {} at first contact, its console says {}",
+            one.slot,
+            one.id,
+            accepted.shown(),
+            shown.join(" or ")
+        ),
+        help: Some(format!(
+            "someone else may have answered. Compare: aws ec2 get-console-output --latest --instance-id {}; \
+             if in doubt, a3 destroy --instance {} and apply anew",
+            one.id, one.slot
+        )),
+    })
+}
