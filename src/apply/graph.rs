@@ -222,7 +222,7 @@ mod tests {
             provisional(3, &second, &[1, 2]),
         ];
         let mut graph = Graph::new(&steps);
-        assert_eq!(graph.reached_by(StepId(0)), [first.clone()]);
+        assert_eq!(graph.reached_by(StepId(0)), vec![first.clone()]);
         graph.set(StepId(0), State::Done);
         graph.set(StepId(1), State::Done);
         assert!(graph.ready().is_empty(), "provisional steps wait to be planned again");

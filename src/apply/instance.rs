@@ -5,7 +5,8 @@ use super::failure::{Done, Failure, FailureKind, StepResult};
 use crate::ec2::Cloud;
 use crate::event::Sink;
 use crate::id::Slot;
-use crate::plan::step::{Action, Launch, Step};
+use crate::observed::Seen;
+use crate::plan::step::{Action, Launch, Modify, Step};
 use crate::ssh;
 
 /// Works on one step of the cloud.
@@ -35,7 +36,8 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
             Ok(Done::noted(id.clone()))
         }
         Action::Modify(planned) => {
-            cloud(work, &planned.slot.group)?.modify(planned, sink).await?;
+            let planned = with_managed_group(work, planned);
+            cloud(work, &planned.slot.group)?.modify(&planned, sink).await?;
             Ok(Done::noted(planned.id.clone()))
         }
         Action::Terminate { slot, id, name } => {
@@ -57,9 +59,7 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
 
 async fn launch(work: &Work<'_>, planned: &Launch, sink: Sink<'_>) -> StepResult {
     let group = &planned.slot.group;
-    let seen = work.job.observed.clouds.get(group).and_then(|seen| seen.present());
-    let managed = work.sites.firewall(group);
-    let managed = managed.or_else(|| Some(seen?.security_group.as_ref()?.id.clone()));
+    let managed = managed_group(work, group);
     let cloud = cloud(work, group)?;
     if planned.replaces.is_some() {
         work.job.world.forget_host(&planned.slot);
@@ -67,6 +67,21 @@ async fn launch(work: &Work<'_>, planned: &Launch, sink: Sink<'_>) -> StepResult
     let id = cloud.launch(&work.job.spec.name, planned, managed.as_deref(), sink).await?;
     work.sites.keep_instance(&planned.slot, &id);
     Ok(Done::noted(format!("{id} ({})", planned.name)))
+}
+
+/// No group named is the managed one, which an earlier step may just have made.
+fn with_managed_group(work: &Work<'_>, planned: &Modify) -> Modify {
+    let mut planned = planned.clone();
+    if let Some(groups) = planned.security_group_ids.as_mut().filter(|groups| groups.is_empty()) {
+        groups.extend(managed_group(work, &planned.slot.group));
+    }
+    planned
+}
+
+fn managed_group(work: &Work<'_>, group: &str) -> Option<String> {
+    let seen = work.job.observed.clouds.get(group).and_then(Seen::present);
+    let made = work.sites.firewall(group);
+    made.or_else(|| Some(seen?.security_group.as_ref()?.id.clone()))
 }
 
 /// The cloud of a group.

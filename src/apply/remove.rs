@@ -1,5 +1,6 @@
 //! The steps that take something from a machine: files, containers, everything of a3.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Work;
@@ -50,12 +51,7 @@ pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
     let site = work.sites.get(slot)?;
     let deployment = &work.job.spec.name;
     site.engine.remove_network(&names::network(deployment), deployment).await?;
-    for release in &site.record().releases {
-        for service in release.services.keys() {
-            let kept = names::kept_image(deployment, service, release.number);
-            site.engine.remove_image(&kept).await?;
-        }
-    }
+    site.engine.release_images(deployment, &BTreeMap::new()).await?;
     site.remove_folder().await?;
     work.sites.close(slot).ok_or_else(|| Failure::new(format!("{slot} was closed already"), None))?;
     Ok(Done::noted(site.folder.clone()))

@@ -126,9 +126,10 @@ fn environment(
 
 /// A pulled digest has no tag, and pruning takes what has none. Not worth a failure.
 async fn keep(work: &Work<'_>, planned: &step::Run, site: &Site, image: &str) {
-    let kept = names::kept_image(&work.job.spec.name, &planned.service, work.sites.release());
-    if let Err(error) = site.engine.tag_image(image, &kept).await {
-        work.notice(format!("{}: {image} could not be kept from pruning: {error}", planned.slot));
+    let deployment = &work.job.spec.name;
+    let kept = site.engine.retain(deployment, &planned.service, work.sites.release(), image).await;
+    if let Err(error) = kept {
+        work.notice(format!("{}: {image} could not be kept from pruning: {}", planned.slot, chain(&error)));
     }
 }
 
@@ -228,7 +229,9 @@ async fn prove(site: &Site, service: &Service, container: &str, sink: Sink<'_>) 
 /// - Errors: the engine's (a limit below what is in use).
 pub(crate) async fn update(site: &Site, service: &str, container: &str, settings: &InPlace) -> StepResult {
     site.engine.update_container(container, settings).await?;
-    site.note(|record| drop(record.in_place.insert(service.to_owned(), settings.clone())));
+    site.note(|record| {
+        record.in_place.insert(service.to_owned(), settings.clone());
+    });
     site.save().await?;
     Ok(Done::noted(container))
 }

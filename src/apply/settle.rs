@@ -14,21 +14,17 @@ pub(crate) async fn settle(work: &Work<'_>, summary: &mut Summary) {
     let complete = summary.is_success() && !work.job.stop.is_requested();
     for site in work.sites.all() {
         site.note(|record| {
-            let number = work.sites.release();
-            let ours = record.releases.iter_mut().find(|release| release.number == number);
-            if let Some(release) = ours {
-                release.status = if complete { ReleaseStatus::Complete } else { ReleaseStatus::Failed };
-            }
+            let status = if complete { ReleaseStatus::Complete } else { ReleaseStatus::Failed };
+            record.finish(work.sites.release(), status);
         });
         let lost = summary.worst == Some(FailureKind::Locked);
-        if !lost && !work.job.plan.destroy {
-            if let Err(failure) = site.save().await {
-                work.notice(format!(
-                    "{}: the record could not be written: {}",
-                    site.slot, failure.cause.message
-                ));
-                summary.worst = summary.worst.max(Some(FailureKind::Failed));
-            }
+        if !lost
+            && !work.job.plan.destroy
+            && let Err(failure) = site.save().await
+        {
+            let why = failure.cause.message;
+            work.notice(format!("{}: the record could not be written: {why}", site.slot));
+            summary.worst = summary.worst.max(Some(FailureKind::Failed));
         }
         if let Err(failure) = site.release_lease().await {
             work.notice(format!("{}: the lease ends by itself: {}", site.slot, failure.cause.message));

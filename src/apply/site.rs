@@ -139,7 +139,9 @@ impl Sites {
         // Whoever applied between our look and our lease has changed what the plan rests on.
         let now_there = host.facts(&ask).await?.record;
         let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);
+        let replaced = is_replaced(&work.job.plan.steps, slot);
         if let Some(seen) = seen
+            && !replaced
             && seen.record != now_there
         {
             lease.release().await.ok();
@@ -147,6 +149,9 @@ impl Sites {
             let help = Some("a3 apply again: it plans with what is there now".to_owned());
             return Err(Failure::of_kind(FailureKind::Refused, Cause { message, help }));
         }
+        // A machine that takes another's place goes on with its history.
+        let carried = seen.filter(|_| replaced).and_then(|seen| seen.record.as_ref());
+        let carried = carried.map(Record::carried_over);
         let site = Site {
             slot: slot.clone(),
             host: host.clone(),
@@ -156,7 +161,7 @@ impl Sites {
             folder,
             key,
             lease: tokio::sync::Mutex::new(Some(lease)),
-            record: Mutex::new(now_there.unwrap_or_default()),
+            record: Mutex::new(now_there.or(carried).unwrap_or_default()),
         };
         site.note(|record| {
             begin_release(record, self.release, &work.job.plan.steps, slot);
@@ -273,6 +278,12 @@ fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) 
     let services: BTreeMap<String, ReleasedService> =
         record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
     record.start(Release { number, status: ReleaseStatus::Started, by: holder(), at: now(), services });
+}
+
+fn is_replaced(steps: &[Step], slot: &Slot) -> bool {
+    steps.iter().any(|step| {
+        matches!(&step.action, Action::Launch(launch) if launch.slot == *slot && launch.replaces.is_some())
+    })
 }
 
 /// Only what says so about the lease ends everything; a machine that does not answer is its own

@@ -11,7 +11,7 @@ use crate::observed::{
     ContainerSeen, ContainerState, Health, HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen,
 };
 use crate::plan::names::label;
-use crate::plan::{Destroy, owned_service};
+use crate::plan::{Destroy, ends_at, owned_service};
 use crate::report::status::{ContainerRow, InstanceRow, Status};
 use crate::spec::{Machine, Spec};
 
@@ -95,7 +95,7 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         ami: one.image_id.clone(),
         state: state_word(one),
         age: age(observed.now.saturating_sub(one.launched)),
-        ttl: one.deadline.as_ref().and_then(|at| at.parse::<u64>().ok()).map_or(String::new(), |at| {
+        ttl: ends_at(one).map_or(String::new(), |at| {
             if at > observed.now { age(at - observed.now) } else { "over".to_owned() }
         }),
         drift: if left_spec { "left the spec".to_owned() } else { String::new() },

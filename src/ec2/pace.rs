@@ -16,15 +16,14 @@ const STAGES: [(Duration, Duration); 2] =
 const LAST: Duration = Duration::from_secs(5);
 
 /// Waits for `on`, at most `deadline`.
-pub(super) async fn until<T, F, Fut>(
+pub(super) async fn until<T, F>(
     on: &str,
     deadline: Duration,
     sink: Sink<'_>,
     mut ask: F,
 ) -> Result<T, CloudError>
 where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<Found<T>, CloudError>>,
+    F: AsyncFnMut() -> Result<Found<T>, CloudError>,
 {
     let began = Instant::now();
     let since_began = |activity: Activity| match activity {
@@ -37,13 +36,13 @@ where
             break;
         }
         let pace = Pace { deadline: length, interval };
-        match wait::until(on, pace, &since_began, || ask()).await {
+        match wait::until(on, pace, &since_began, &mut ask).await {
             Err(WaitError::TimedOut { .. }) => tokio::time::sleep(interval).await,
             ended => return ended.map_err(CloudError::from_wait),
         }
     }
     let pace = Pace { deadline: deadline.saturating_sub(began.elapsed()), interval: LAST.min(deadline / 10) };
-    match wait::until(on, pace, &since_began, || ask()).await {
+    match wait::until(on, pace, &since_began, &mut ask).await {
         Err(WaitError::TimedOut { on, last, .. }) => Err(CloudError::TimedOut { on, after: deadline, last }),
         ended => ended.map_err(CloudError::from_wait),
     }

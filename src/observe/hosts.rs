@@ -40,7 +40,7 @@ pub(crate) async fn observe(
     let asked = spec.slots().map(async |(slot, group)| {
         let seen = match &group.machine {
             Machine::Ec2(_) => match clouds.get(&group.name) {
-                Some(Seen::Present(cloud)) => on_ec2(spec, world, group, &slot, cloud, files).await,
+                Some(Seen::Present(cloud)) => on_ec2(spec, world, &slot, cloud, files).await,
                 Some(Seen::Unreachable(cause)) => HostSeen::Unreachable(cause.clone()),
                 Some(Seen::Absent) | None => HostSeen::NotYet(NotYet::NotLaunched),
             },
@@ -57,14 +57,8 @@ pub(crate) async fn observe(
     join_all(asked).await.into_iter().collect()
 }
 
-async fn on_ec2(
-    spec: &Spec,
-    world: &World,
-    group: &Group,
-    slot: &Slot,
-    cloud: &CloudSeen,
-    files: &Files,
-) -> HostSeen {
+async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, files: &Files) -> HostSeen {
+    let Some(group) = spec.groups.get(&slot.group) else { return HostSeen::NotYet(NotYet::NotLaunched) };
     // Two live instances stop the plan, whatever either says.
     let Some(one) = cloud.instances.iter().find(|one| one.slot == *slot && one.state.is_live()) else {
         return HostSeen::NotYet(NotYet::NotLaunched);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::Digest as _;
 
+use crate::observed::OwnedInstance;
 use crate::spec::{Ami, Ec2};
 
 /// Field → eight hex digits.
@@ -28,6 +29,16 @@ pub(crate) fn to_tag(ec2: &Ec2) -> String {
     fields.insert("ttl".into(), ec2.ttl.map_or("0".into(), |ttl| ttl.as_secs().to_string()));
     let fields: Vec<String> = fields.iter().map(|(field, hash)| format!("{field}={hash}")).collect();
     format!("1 {}", fields.join(" "))
+}
+
+/// When the instance ends itself, in seconds since 1970: what was written down when its ttl was
+/// changed, else its ttl from its launch, which is a little early for its first boot.
+pub fn ends_at(one: &OwnedInstance) -> Option<u64> {
+    if let Some(deadline) = &one.deadline {
+        return deadline.parse().ok();
+    }
+    let ttl: u64 = from_tag(one.hash.as_deref()?)?.get("ttl")?.parse().ok()?;
+    (ttl > 0).then(|| one.launched.saturating_add(ttl))
 }
 
 /// Reads the tag; `None` for a version that this a3 does not know.

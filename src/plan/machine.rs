@@ -325,7 +325,7 @@ impl GroupContext<'_> {
 
     /// A ttl goes on while an instance is stopped.
     fn notice_deadline(&self, one: &OwnedInstance, draft: &mut Draft) {
-        let deadline = one.deadline.as_deref().and_then(|deadline| deadline.parse::<u64>().ok());
+        let deadline = launch_hash::ends_at(one);
         if deadline.is_some_and(|deadline| deadline <= self.now) {
             draft.notices.push(format!(
                 "{}: its ttl passed while it was stopped, so it ends itself as soon as it starts (a3 apply --replace {})",

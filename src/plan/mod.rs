@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use container::owned_service;
 pub use destroy::{Destroy, plan_destroy};
+pub use launch_hash::ends_at;
 
 use crate::id::Slot;
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};

@@ -25,7 +25,7 @@ use super::source::Origin;
 use service::{Around, Declared, Lowered};
 
 /// Releases whose images a host keeps, unless said.
-const KEEP_RELEASES: u32 = 5;
+const KEEP_RELEASES: u32 = 3;
 
 /// Lowers a whole spec; `profiles` are the active ones.
 pub(crate) fn lower(raw: &RawSpec, profiles: &BTreeSet<String>, cx: &mut Cx<'_>) -> Spec {
