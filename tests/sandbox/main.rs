@@ -1,0 +1,19 @@
+//! The `a3` command against real parts: a cloud whose instances are hosts with their own engine, two
+//! registries, this machine's engine. Each call of a3 is a process of its own, with its own state and
+//! cache folder, as a person's would be. Started by `make test`.
+
+mod bystanders;
+mod cloud;
+mod credentials;
+mod deployment;
+mod drift;
+mod edits;
+mod images;
+mod interrupt;
+mod killed;
+mod machines;
+mod place;
+mod plan;
+mod pool;
+mod process;
+mod story;
