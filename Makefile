@@ -19,8 +19,9 @@ lint: setup ## format, clippy, cargo-deny
 bench: setup ## latency, throughput and memory, as ratios within one run
 	@scripts/bench
 
-generate: ## writes the generated files: schema, CLI reference, field table
+generate: ## writes the generated files: CLI reference, table of keys, JSON Schema
 	A3_GENERATE=1 cargo test --locked --test generated
+	A3_UPDATE_SCHEMA=1 cargo test --locked --test spec the_checked_in_schema_is_current
 
 sandbox-up: setup
 	@sandbox/up
