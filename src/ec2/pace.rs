@@ -16,6 +16,8 @@ const STAGES: [(Duration, Duration); 2] =
 const LAST: Duration = Duration::from_secs(5);
 
 /// Waits for `on`, at most `deadline`.
+// The function itself is no `AsyncFnMut`, a closure around it is.
+#[expect(clippy::redundant_closure)]
 pub(super) async fn until<T, F, Fut>(
     on: &str,
     deadline: Duration,
@@ -65,7 +67,7 @@ mod tests {
     #[tokio::test]
     async fn an_end_is_told_at_once() {
         let ask = async || Err(CloudError::NoRegion);
-        let ended = until::<(), _>("i-1", Duration::from_secs(60), &|_| {}, ask).await;
+        let ended = until::<(), _, _>("i-1", Duration::from_secs(60), &|_| {}, ask).await;
         assert!(matches!(ended, Err(CloudError::NoRegion)));
     }
 }
