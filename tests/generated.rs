@@ -34,7 +34,8 @@ fn the_command_line_reference_is_current() {
 }
 
 fn cli_reference(cli: &Command) -> String {
-    let mut text = String::from("<!-- Written by `make generate` from src/cli/args.rs. -->\n\n# The commands of a3\n\n");
+    let mut text =
+        String::from("<!-- Written by `make generate` from src/cli/args.rs. -->\n\n# The commands of a3\n\n");
     writeln!(text, "{}\n", long_about(cli)).unwrap();
     let commands: Vec<&Command> = cli.get_subcommands().collect();
     text.push_str("| command | what it does |\n|---|---|\n");

@@ -2,12 +2,15 @@
 
 use super::Work;
 use super::failure::{Done, Failure, FailureKind, StepResult};
-use crate::ec2::Cloud;
+use std::time::Duration;
+
+use crate::ec2::{Cloud, ttl_script};
 use crate::event::Sink;
-use crate::id::Slot;
+use crate::observe::live_instances;
 use crate::observed::Seen;
 use crate::plan::step::{Action, Launch, Modify, Step};
 use crate::ssh;
+use crate::ssh::command::Script;
 
 /// Works on one step of the cloud.
 ///
@@ -37,11 +40,15 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
         }
         Action::Modify(planned) => {
             let planned = with_managed_group(work, planned);
-            cloud(work, &planned.slot.group)?.modify(&planned, sink).await?;
+            let cloud = cloud(work, &planned.slot.group)?;
+            cloud.modify(&planned, sink).await?;
+            if let Some(ttl) = planned.ttl {
+                move_deadline(work, cloud, &planned, ttl).await?;
+            }
             Ok(Done::noted(planned.id.clone()))
         }
         Action::Terminate { slot, id, name } => {
-            any_cloud(work, slot)?.terminate(id, sink).await?;
+            cloud_of(work, id)?.terminate(id, sink).await?;
             work.job.world.forget_host(slot);
             Ok(Done::noted(format!("{id} ({name})")))
         }
@@ -78,6 +85,38 @@ fn with_managed_group(work: &Work<'_>, planned: &Modify) -> Modify {
     planned
 }
 
+/// A ttl lives on the machine, so that it ends without this laptop: first its file there, then the
+/// tags, by which the next plan sees the change as done.
+async fn move_deadline(
+    work: &Work<'_>,
+    cloud: &Cloud,
+    planned: &Modify,
+    ttl: Option<Duration>,
+) -> Result<(), Failure> {
+    let Some(host) = work.job.world.host(&planned.slot) else {
+        let message = format!("the ttl of {} is kept on the machine, which cannot be reached", planned.slot);
+        return Err(Failure::new(
+            message,
+            Some("start it, or open its ssh port, then a3 apply again".into()),
+        ));
+    };
+    let one = live_instances(&work.job.observed.clouds).remove(&planned.slot);
+    let launched = one.as_ref().map(|one| one.launched);
+    let deployment = &work.job.spec.name;
+    let script = Script::new(MOVE_DEADLINE)
+        .set("SCRIPT", &ttl_script(deployment, ttl, launched))?
+        .set("DEADLINE", &format!("/var/lib/a3/{deployment}/deadline"))?;
+    let deadline = host.write(&script).await?;
+    if let Some(hash) = planned.set_tags.get("a3:hash") {
+        cloud.set_tag(&planned.id, "a3:hash", hash).await?;
+    }
+    cloud.set_tag(&planned.id, "a3:deadline", deadline.trim()).await?;
+    Ok(())
+}
+
+const MOVE_DEADLINE: &str = "if [ \"$(id -u)\" = 0 ]; then root=; else root='sudo -n'; fi\n\
+    printf '%s' \"$SCRIPT\" | $root sh >/dev/null && $root cat \"$DEADLINE\"\n";
+
 fn managed_group(work: &Work<'_>, group: &str) -> Option<String> {
     let seen = work.job.observed.clouds.get(group).and_then(Seen::present);
     let made = work.sites.firewall(group);
@@ -93,18 +132,16 @@ pub(crate) fn cloud<'a>(work: &Work<'a>, group: &str) -> Result<&'a Cloud, Failu
     }
 }
 
-/// The cloud of a slot whose group may have left the spec: the one that showed the instance.
-fn any_cloud<'a>(work: &Work<'a>, slot: &Slot) -> Result<&'a Cloud, Failure> {
-    if let Ok(cloud) = cloud(work, &slot.group) {
-        return Ok(cloud);
-    }
-    let shows = |name: &String| {
-        let seen = work.job.observed.clouds.get(name).and_then(|seen| seen.present());
-        seen.is_some_and(|seen| seen.instances.iter().any(|one| one.slot == *slot))
+/// The cloud that showed an instance: its group may have left the spec, or moved to another region.
+fn cloud_of<'a>(work: &Work<'a>, id: &str) -> Result<&'a Cloud, Failure> {
+    let world = work.job.world;
+    let shows = |name: &str| {
+        let seen = work.job.observed.clouds.get(name).and_then(Seen::present);
+        seen.is_some_and(|seen| seen.instances.iter().any(|one| one.id == id))
     };
-    let mut clouds = work.job.world.clouds.iter();
+    let mut clouds = world.clouds.iter().chain(&world.remembered);
     let found = clouds.find_map(|(name, cloud)| cloud.as_ref().ok().filter(|_| shows(name)));
-    found.ok_or_else(|| Failure::new(format!("no region is known for {slot}"), None))
+    found.ok_or_else(|| Failure::new(format!("no region is known for {id}"), None))
 }
 
 fn public_key(work: &Work<'_>, group: &str) -> Result<String, Failure> {

@@ -1,5 +1,7 @@
 //! `a3 plan`, `a3 apply`, `a3 destroy`.
 
+use std::path::PathBuf;
+
 use super::args::{ApplyArgs, DestroyArgs, PlanArgs};
 use super::exit::Exit;
 use super::fault::{Ended, Fault};
@@ -9,11 +11,16 @@ use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observed::{HostSeen, NotYet, Observed};
 use crate::plan::Destroy;
+use crate::record::hint::{Hints, Places};
+use crate::record::lock::state_folder;
+use crate::report::error::{note_text, warning_text};
 use crate::report::{plan_json, plan_text};
+use crate::spec::Spec;
 
 /// `a3 plan`
 pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
     let spec = session.load(args.spec.spec.as_ref())?;
+    notice_rename(session, &spec);
     let options = work::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, args.yes)?;
     let looked = work::look(&spec, &Wish::Apply(options), consent).await;
@@ -32,6 +39,7 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
 /// `a3 apply`
 pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
     let spec = session.load(args.spec.spec.as_ref())?;
+    notice_rename(session, &spec);
     let options = work::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, args.yes)?;
     let _lock = work::lock(&spec).await?;
@@ -44,7 +52,10 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
         go_on: session.command_line("apply", args.spec.spec.as_ref()),
     };
     match work::carry_out(session, &spec, &looked, &how).await? {
-        Some(summary) => work::ended(&summary),
+        Some(summary) => {
+            remember(session, &spec, &looked.observed);
+            work::ended(&summary)
+        }
         None => {
             let addresses = crate::apply::addresses(&spec, &looked.observed);
             if !args.json {
@@ -79,12 +90,46 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     // The proof: look again, and find nothing that would have to be destroyed.
     let left = work::look(&spec, &wish, nothing).await;
     if left.plan.steps.is_empty() && left.plan.blocked.is_empty() {
+        if let Ok(folder) = state_folder() {
+            Hints::forget(&folder, &spec.name).ok();
+        }
         session.say(&format!("Nothing is left of {}.\n", spec.name), args.json);
         return Ok(Exit::Done);
     }
     session.say(&plan_text::plan_text(&left.plan, &session.look), args.json);
     let exit = work::exit_of_blocked(&left.plan).unwrap_or(Exit::Failed);
     Err(Fault::new(exit, "this is still there after the destroy", Some("a3 destroy again")))
+}
+
+/// Where this deployment runs now, so that a later plan looks there too. Losing it loses only that.
+fn remember(session: &Session, spec: &Spec, observed: &Observed) {
+    let regions =
+        observed.clouds.values().filter_map(|seen| seen.present().map(|cloud| cloud.region.clone()));
+    let places = Places { regions: regions.collect(), ..Places::default() };
+    let kept = state_folder().map_err(|error| error.to_string()).and_then(|folder| {
+        Hints::remember(&folder, &file_of(spec), &spec.name, &places).map_err(|error| error.to_string())
+    });
+    if let Err(why) = kept {
+        terminal::talk(&note_text(&session.look, &format!("where it runs could not be remembered: {why}")));
+    }
+}
+
+/// What runs under the name that the file was last applied as is easily forgotten, and costs money.
+fn notice_rename(session: &Session, spec: &Spec) {
+    let Ok(folder) = state_folder() else { return };
+    let hints = Hints::read(&folder);
+    if let Some(before) = hints.name_of(&file_of(spec)).filter(|before| *before != spec.name) {
+        let text = format!(
+            "this file was last applied as `{before}`; what that made still runs. Set `name: {before}` and \
+             a3 destroy to end it"
+        );
+        terminal::talk(&warning_text(&session.look, &text));
+    }
+}
+
+fn file_of(spec: &Spec) -> PathBuf {
+    let file = spec.files.first().cloned().unwrap_or_default();
+    std::path::absolute(&file).unwrap_or(file)
 }
 
 /// Somebody at work on a machine is not cut off; a machine that cannot be asked is said to be so.
@@ -113,5 +158,5 @@ fn refuse_leased(session: &Session, observed: &Observed) -> Result<(), Fault> {
 
 fn not_checked(session: &Session, slot: &Slot, why: &str) {
     let message = format!("{slot}: whether somebody is at work there was not checked: {why}");
-    terminal::talk(&crate::report::error::note_text(&session.look, &message));
+    terminal::talk(&note_text(&session.look, &message));
 }

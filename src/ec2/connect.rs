@@ -26,14 +26,28 @@ impl Cloud {
     /// No region, no credential (or an expired one), STS unreachable or refusing, or an account
     /// outside `allowed_account_ids`.
     pub async fn connect(ec2: &Ec2) -> Result<Self, CloudError> {
-        let config = load(ec2.region.as_deref(), ec2.profile.as_deref()).await;
-        check_credentials(&config, ec2.profile.as_deref()).await?;
-        let region = config.region().map(ToString::to_string).ok_or(CloudError::NoRegion)?;
-        let (account, caller) = who_am_i(&config, &region).await?;
+        let Self { account, caller, region, client, config } =
+            Self::as_caller(ec2.region.as_deref(), ec2.profile.as_deref()).await?;
         if !ec2.allowed_account_ids.is_empty() && !ec2.allowed_account_ids.contains(&account) {
             let allowed = ec2.allowed_account_ids.clone();
             return Err(CloudError::WrongAccount { account, caller, allowed });
         }
+        Ok(Self { account, caller, region, client, config })
+    }
+
+    /// As [`Cloud::connect`], to a region that no group of a spec names.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connect_to(region: &str) -> Result<Self, CloudError> {
+        Self::as_caller(Some(region), None).await
+    }
+
+    async fn as_caller(region: Option<&str>, profile: Option<&str>) -> Result<Self, CloudError> {
+        let config = load(region, profile).await;
+        check_credentials(&config, profile).await?;
+        let region = config.region().map(ToString::to_string).ok_or(CloudError::NoRegion)?;
+        let (account, caller) = who_am_i(&config, &region).await?;
         Ok(Self { account, caller, region, client: aws_sdk_ec2::Client::new(&config), config })
     }
 

@@ -14,6 +14,8 @@ use crate::host::Host;
 use crate::id::Slot;
 use crate::observed::{Cause, Secrets};
 use crate::plan::names;
+use crate::record::hint::Hints;
+use crate::record::lock::state_folder;
 use crate::record::{HostKeyTag, machine_id};
 use crate::registry::{Client, Credential, credential_for, credential_from_docker_config, origin};
 use crate::spec::{Ec2, Machine, Service, Spec};
@@ -40,6 +42,8 @@ pub struct World {
     pub engine: Result<Engine, Cause>,
     /// By group, those on EC2.
     pub clouds: BTreeMap<String, Result<Cloud, Cause>>,
+    /// By `region NAME`: where this machine remembers the deployment and the spec names nothing.
+    pub remembered: BTreeMap<String, Result<Cloud, Cause>>,
     /// By server.
     pub registries: BTreeMap<String, Result<Client, Cause>>,
     /// By server.
@@ -69,10 +73,15 @@ impl World {
                 _ => open_registries(spec, need, &secrets, &mut missing).await,
             }
         });
+        let remembered = match need {
+            Need::Everything | Need::Machines => remembered(spec, &clouds).await,
+            Need::Images | Need::LocalImages => BTreeMap::new(),
+        };
         Self {
             need,
             engine: Engine::local().map_err(|error| error.cause()),
             clouds,
+            remembered,
             registries,
             credentials,
             secrets,
@@ -148,6 +157,29 @@ async fn open_clouds(spec: &Spec, need: Need) -> BTreeMap<String, Result<Cloud, 
         (name, Cloud::connect(ec2).await.map_err(|error| error.cause()))
     });
     join_all(opened).await.into_iter().collect()
+}
+
+/// The regions that the hint file names and no group is in. Losing the file loses only this look.
+async fn remembered(
+    spec: &Spec,
+    clouds: &BTreeMap<String, Result<Cloud, Cause>>,
+) -> BTreeMap<String, Result<Cloud, Cause>> {
+    let Ok(folder) = state_folder() else { return BTreeMap::new() };
+    let connected: Vec<&Cloud> = clouds.values().filter_map(|cloud| cloud.as_ref().ok()).collect();
+    let mut remembered = BTreeMap::new();
+    for region in Hints::read(&folder).places(&spec.name).regions {
+        if connected.iter().any(|cloud| cloud.region == region) {
+            continue;
+        }
+        let cloud = match connected.first() {
+            Some(cloud) => Ok(cloud.in_region(&region)),
+            // A group that cannot be connected to says so itself.
+            None if !clouds.is_empty() => continue,
+            None => Cloud::connect_to(&region).await.map_err(|error| error.cause()),
+        };
+        remembered.insert(format!("region {region}"), cloud);
+    }
+    remembered
 }
 
 type Registries = (BTreeMap<String, Result<Client, Cause>>, BTreeMap<String, Credential>);

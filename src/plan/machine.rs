@@ -64,14 +64,16 @@ pub(crate) fn plan(cx: &GroupContext<'_>, options: &Options, draft: &mut Draft) 
     (reach, blocked)
 }
 
-/// Ends the live instances whose slot or group left the spec.
+/// Ends the live instances whose slot or group left the spec, or moved to another region: `groups` are
+/// those that belong to where the instances are.
 pub(crate) fn plan_strays(
     spec: &Spec,
-    instances: &[OwnedInstance],
+    (instances, groups): (&[OwnedInstance], &BTreeSet<&str>),
     options: &Options,
     draft: &mut Draft,
 ) -> Vec<StepId> {
-    let wanted: BTreeSet<Slot> = spec.slots().map(|(slot, _)| slot).collect();
+    let here = |slot: &Slot| groups.contains(slot.group.as_str());
+    let wanted: BTreeSet<Slot> = spec.slots().map(|(slot, _)| slot).filter(here).collect();
     let strays = instances
         .iter()
         .filter(|one| one.state.is_live() && !wanted.contains(&one.slot) && options.wants_slot(&one.slot));

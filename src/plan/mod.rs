@@ -209,9 +209,11 @@ fn plan_machines(
             }
             Seen::Absent => continue,
         };
-        regions.insert((&cloud.account, &cloud.region), &cloud.instances);
+        let (_, groups) =
+            regions.entry((&cloud.account, &cloud.region)).or_insert((&cloud.instances, BTreeSet::new()));
         let Some(group) = spec.groups.get(name) else { continue };
         let Machine::Ec2(ec2) = &group.machine else { continue };
+        groups.insert(name.as_str());
         for what in &cloud.unchecked {
             draft.notices.push(format!("{name}: not checked: {what}"));
         }
@@ -220,7 +222,9 @@ fn plan_machines(
         reach.extend(group_reach);
         blocked.extend(group_blocked);
     }
-    let ends = regions.values().flat_map(|instances| machine::plan_strays(spec, instances, options, draft));
+    let ends = regions.values().flat_map(|(instances, groups)| {
+        machine::plan_strays(spec, (instances.as_slice(), groups), options, draft)
+    });
     let ends: Vec<StepId> = ends.collect();
     for (name, cloud) in present_clouds(observed).filter(|(name, _)| options.wants_group(spec, name)) {
         let is_ec2 = |group: &Group| matches!(group.machine, Machine::Ec2(_));

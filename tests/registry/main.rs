@@ -42,7 +42,7 @@ async fn an_image_is_seen_with_its_digests_label_and_size() {
     let client = client(&registry.server, None);
     let (asker, reference) = (client.clone(), registry.reference("me/s2:v1"));
     // As a task of its own, since whoever observes may ask everything side by side.
-    let seen = tokio::spawn(async move { asker.look_up(&reference, AMD).await }).await.unwrap();
+    let seen = asker.look_up(&reference, AMD).await;
     let want = RemoteImage {
         digest: digest.clone(),
         manifest_digest: digest.clone(),

@@ -34,7 +34,8 @@ impl Deployment {
     pub(crate) fn teammate(&self) -> Self {
         let folder = tempfile::Builder::new().prefix("a3-sandbox-test").tempdir().unwrap();
         let from = self.path(".");
-        let copied = run(Command::new("cp").args(["-a", &format!("{}/.", from.display())]).arg(folder.path()));
+        let copied =
+            run(Command::new("cp").args(["-a", &format!("{}/.", from.display())]).arg(folder.path()));
         copied.ok();
         for own in ["state", "cache"] {
             fs::remove_dir_all(folder.path().join(own)).ok();
@@ -172,7 +173,8 @@ impl Drop for Deployment {
         let _beside = beside_others();
         let mut command = Command::new(env!("CARGO_BIN_EXE_a3"));
         self.prepare(&mut command);
-        let mut child = command.args(["destroy", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.args(["destroy", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(30);
         while child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
@@ -180,7 +182,10 @@ impl Drop for Deployment {
         child.kill().ok();
         child.wait().ok();
         if !std::thread::panicking() {
-            remove_images(&[&format!("{}-*", self.name), &format!("{}/*/{}-*", variable("A3_SANDBOX_GHCR"), self.name)]);
+            remove_images(&[
+                &format!("{}-*", self.name),
+                &format!("{}/*/{}-*", variable("A3_SANDBOX_GHCR"), self.name),
+            ]);
         }
     }
 }

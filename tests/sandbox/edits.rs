@@ -57,7 +57,11 @@ fn a_changed_restart_policy_leaves_the_container_running() {
     assert_eq!(plan.kinds(), ["update_container"]);
     web.apply();
     assert_eq!(host_docker(&id, "inspect -f '{{.HostConfig.RestartPolicy.Name}}' s2"), "always");
-    assert_eq!(host_docker(&id, "inspect -f '{{.Id}} {{.State.StartedAt}}' s2"), before, "not even restarted");
+    assert_eq!(
+        host_docker(&id, "inspect -f '{{.Id}} {{.State.StartedAt}}' s2"),
+        before,
+        "not even restarted"
+    );
     web.is_converged();
 }
 
@@ -65,7 +69,11 @@ fn a_changed_restart_policy_leaves_the_container_running() {
 fn what_leaves_the_spec_is_removed() {
     let web = borrow();
     let id = web.id();
-    web.edit("deploy.yaml", "files: [\"./music.csv:music/\"]", "files: [\"./music.csv:music/\", \"./app/serve.sh:tools/\"]");
+    web.edit(
+        "deploy.yaml",
+        "files: [\"./music.csv:music/\"]",
+        "files: [\"./music.csv:music/\", \"./app/serve.sh:tools/\"]",
+    );
     web.apply();
     on_host(&id, "test -e /home/ec2-user/tools/serve.sh");
     web.edit("deploy.yaml", ", \"./app/serve.sh:tools/\"", "");

@@ -101,7 +101,13 @@ pub(crate) fn docker(arguments: &[&str]) -> String {
 
 /// Images here whose name matches a pattern of `docker images`, without their registry's server.
 pub(crate) fn images_like(pattern: &str) -> Vec<String> {
-    let found = docker(&["images", "--filter", &format!("reference={pattern}"), "--format", "{{.Repository}}:{{.Tag}}"]);
+    let found = docker(&[
+        "images",
+        "--filter",
+        &format!("reference={pattern}"),
+        "--format",
+        "{{.Repository}}:{{.Tag}}",
+    ]);
     found.lines().map(str::to_owned).collect()
 }
 

@@ -60,19 +60,18 @@ pub(crate) fn web_service(deployment: &str) -> String {
 /// no engine has its image yet.
 pub(crate) fn write_sources(deployment: &Deployment) {
     let mark = format!("{} {}", deployment.name, std::process::id());
-    deployment.write("app/Dockerfile", "ARG BASE\nFROM ${BASE}\nCOPY serve.sh /\nCMD [\"/bin/sh\", \"/serve.sh\"]\n");
+    deployment.write(
+        "app/Dockerfile",
+        "ARG BASE\nFROM ${BASE}\nCOPY serve.sh /\nCMD [\"/bin/sh\", \"/serve.sh\"]\n",
+    );
     deployment.write("app/serve.sh", &format!("# {mark}\n{SERVE}"));
     deployment.write("music.csv", "Song,Artist\nOne,Nobody\n");
 }
 
 /// A deployment of the web server on a machine of its own; not applied yet.
 pub(crate) fn web(name: &str) -> Deployment {
-    let spec = format!(
-        "name: {name}\n{}instances:\n{}services:\n{}",
-        registry(),
-        group("web"),
-        web_service(name)
-    );
+    let spec =
+        format!("name: {name}\n{}instances:\n{}services:\n{}", registry(), group("web"), web_service(name));
     let deployment = Deployment::new(name, &spec);
     write_sources(&deployment);
     deployment

@@ -11,10 +11,15 @@ use crate::process::run;
 fn music(name: &str) -> Deployment {
     let mut deployment = Deployment::new(name, "name: replaced-below\n");
     for part in ["deploy.yaml", "examples"] {
-        let copied = run(Command::new("cp").args(["-r", "-T"]).arg(checkout().join(part)).arg(deployment.path(part)));
+        let copied =
+            run(Command::new("cp").args(["-r", "-T"]).arg(checkout().join(part)).arg(deployment.path(part)));
         copied.ok();
     }
-    deployment.edit("deploy.yaml", "name: music-${REGID:?your GitHub user id, lower case}", &format!("name: {name}"));
+    deployment.edit(
+        "deploy.yaml",
+        "name: music-${REGID:?your GitHub user id, lower case}",
+        &format!("name: {name}"),
+    );
     deployment.set("REGID", "learner");
     deployment.set("A3_FILE", "deploy.yaml:examples/sandbox.yaml");
     deployment
@@ -34,7 +39,8 @@ fn the_songs_come_from_the_instance_and_again_nothing_changes() {
     }
     let songs = music.get(30001, "/api/v1/music/");
     assert!(songs.contains("Maple Leaf Rag"), "{songs}");
-    let read = run(Command::new("sh").args(["-c", "printf 'read\\nquit\\n' | python3 \"$0\" \"$1\" 30001"])
+    let read = run(Command::new("sh")
+        .args(["-c", "printf 'read\\nquit\\n' | python3 \"$0\" \"$1\" 30001"])
         .arg(music.path("examples/music-service/mcli/mcli.py"))
         .arg(music.address()));
     read.ok().says("Maple Leaf Rag");
