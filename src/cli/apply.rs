@@ -16,7 +16,7 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
     let spec = session.load(args.spec.spec.as_ref())?;
     let options = work::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, args.yes)?;
-    let looked = work::look(&spec, &Wish::Apply(options), consent).await;
+    let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
     if args.json {
         terminal::data(&plan_json::PlanDocument::of(&looked.plan).to_text());
     } else {
@@ -35,7 +35,7 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
     let options = work::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, args.yes)?;
     let _lock = work::lock(&spec).await?;
-    let looked = work::look(&spec, &Wish::Apply(options), consent).await;
+    let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
     let how = How {
         yes: args.yes,
         allow_terminate: args.allow_terminate,
@@ -61,7 +61,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     let wish = Wish::Destroy(Destroy { instances: args.instance.iter().cloned().collect() });
     let nothing = Consent { commands: false };
     let _lock = work::lock(&spec).await?;
-    let looked = work::look(&spec, &wish, nothing).await;
+    let looked = work::look(&spec, &wish, nothing).await?;
     refuse_leased(session, &looked.observed)?;
     let how = How {
         yes: args.yes,
@@ -77,7 +77,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
         return Ok(Exit::Done);
     }
     // The proof: look again, and find nothing that would have to be destroyed.
-    let left = work::look(&spec, &wish, nothing).await;
+    let left = work::look(&spec, &wish, nothing).await?;
     if left.plan.steps.is_empty() && left.plan.blocked.is_empty() {
         session.say(&format!("Nothing is left of {}.\n", spec.name), args.json);
         return Ok(Exit::Done);
