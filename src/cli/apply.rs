@@ -23,7 +23,7 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
     notice_rename(session, &spec);
     let options = work::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, args.yes)?;
-    let looked = work::look(&spec, &Wish::Apply(options), consent).await;
+    let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
     if args.json {
         terminal::data(&plan_json::PlanDocument::of(&looked.plan).to_text());
     } else {
@@ -43,7 +43,7 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
     let options = work::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, args.yes)?;
     let _lock = work::lock(&spec).await?;
-    let looked = work::look(&spec, &Wish::Apply(options), consent).await;
+    let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
     let how = How {
         yes: args.yes,
         allow_terminate: args.allow_terminate,
@@ -72,7 +72,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     let wish = Wish::Destroy(Destroy { instances: args.instance.iter().cloned().collect() });
     let nothing = Consent { commands: false };
     let _lock = work::lock(&spec).await?;
-    let looked = work::look(&spec, &wish, nothing).await;
+    let looked = work::look(&spec, &wish, nothing).await?;
     refuse_leased(session, &looked.observed)?;
     let how = How {
         yes: args.yes,
@@ -88,7 +88,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
         return Ok(Exit::Done);
     }
     // The proof: look again, and find nothing that would have to be destroyed.
-    let left = work::look(&spec, &wish, nothing).await;
+    let left = work::look(&spec, &wish, nothing).await?;
     if left.plan.steps.is_empty() && left.plan.blocked.is_empty() {
         if let Ok(folder) = state_folder() {
             Hints::forget(&folder, &spec.name).ok();

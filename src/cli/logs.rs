@@ -41,7 +41,7 @@ pub(crate) async fn logs(session: &Session, args: &LogsArgs) -> Ended {
     };
     let grep = args.grep.as_deref().map(Regex::new).transpose();
     let grep = grep.map_err(|error| Fault::new(Exit::Usage, format!("--grep: {error}"), None))?;
-    let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await;
+    let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await?;
     let sources = sources(session, &spec, &looked, &args.service);
     if sources.is_empty() {
         let message = format!("no container of {} is there to read", spec.name);

@@ -19,7 +19,7 @@ use crate::spec::{Machine, Spec};
 pub(crate) async fn status(session: &Session, args: &StatusArgs) -> Ended {
     let spec = session.load(None)?;
     // What a destroy needs to see is what there is.
-    let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await;
+    let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await?;
     let status = table(&spec, &looked.observed, args.all);
     if args.json {
         terminal::data(&status.to_json());

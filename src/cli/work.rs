@@ -45,18 +45,24 @@ pub(crate) enum Wish {
 }
 
 /// Opens the world, observes, plans.
-pub(crate) async fn look(spec: &Spec, wish: &Wish, consent: Consent) -> Looked {
+///
+/// # Errors
+/// It is another AWS account than the spec allows.
+pub(crate) async fn look(spec: &Spec, wish: &Wish, consent: Consent) -> Result<Looked, Fault> {
     let need = match wish {
         Wish::Apply(_) => Need::Everything,
         Wish::Destroy(_) => Need::Machines,
     };
     let world = World::open(spec, need, consent).await;
+    if let Some(cause) = world.refused.clone() {
+        return Err(Fault::cause(Exit::Refused, cause));
+    }
     let observed = observe(spec, &world).await;
     let plan = match wish {
         Wish::Apply(options) => plan(spec, &observed, options),
         Wish::Destroy(destroy) => plan_destroy(spec, &observed, destroy),
     };
-    Looked { world, observed, plan }
+    Ok(Looked { world, observed, plan })
 }
 
 /// The options of `--target`, `--replace`, `--rebuild`, checked against the spec.

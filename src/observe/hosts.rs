@@ -87,7 +87,7 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
             }
             world.keep_host(slot, host.clone());
             let seen = observe_one(spec, &host, slot, files).await;
-            if boots && engine_is_missing(&seen) { HostSeen::NotYet(NotYet::Booting) } else { seen }
+            if boots && engine_still_starts(&seen) { HostSeen::NotYet(NotYet::Booting) } else { seen }
         }
         Err(error) if boots && is_noise(&error, one) => HostSeen::NotYet(NotYet::Booting),
         Err(error) => approach::not_seen(&error),
@@ -111,8 +111,10 @@ fn lacks_own_rule(group: &Group, cloud: &CloudSeen) -> bool {
     ec2.vpc_security_group_ids.is_empty() && !cloud.caller_cidrs.iter().all(lets_in)
 }
 
-fn engine_is_missing(seen: &HostSeen) -> bool {
-    seen.facts().is_some_and(|facts| matches!(facts.engine, Seen::Unreachable(_)))
+/// Where a3 has written something down, the engine had answered before.
+fn engine_still_starts(seen: &HostSeen) -> bool {
+    let never_used = |facts: &HostFacts| facts.record.is_none();
+    seen.facts().is_some_and(|facts| matches!(facts.engine, Seen::Unreachable(_)) && never_used(facts))
 }
 
 /// Asks a connected machine everything at once: one remote command beside the engine's calls.

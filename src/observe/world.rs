@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::secrets::{self, Consent, Needed, read_secrets};
 use crate::docker::Engine;
-use crate::ec2::Cloud;
+use crate::ec2::{Cloud, CloudError};
 use crate::explain::Explain as _;
 use crate::host::Host;
 use crate::id::Slot;
@@ -52,6 +52,8 @@ pub struct World {
     pub secrets: Secrets,
     /// What could not be read here.
     pub missing: Vec<Cause>,
+    /// This is another AWS account than the spec allows.
+    pub refused: Option<Cause>,
     /// This machine, as its ssh rules name it.
     pub machine_id: String,
     hosts: Mutex<BTreeMap<Slot, Host>>,
@@ -67,12 +69,13 @@ impl World {
             Need::Images => read_for_push(spec, consent).await,
             Need::Machines => (Secrets::default(), Vec::new()),
         };
-        let (clouds, (registries, credentials)) = futures_util::join!(open_clouds(spec, need), async {
-            match need {
-                Need::Machines => Default::default(),
-                _ => open_registries(spec, need, &secrets, &mut missing).await,
-            }
-        });
+        let ((clouds, refused), (registries, credentials)) =
+            futures_util::join!(open_clouds(spec, need), async {
+                match need {
+                    Need::Machines => Default::default(),
+                    _ => open_registries(spec, need, &secrets, &mut missing).await,
+                }
+            });
         let remembered = match need {
             Need::Everything | Need::Machines => remembered(spec, &clouds).await,
             Need::Images | Need::LocalImages => BTreeMap::new(),
@@ -86,6 +89,7 @@ impl World {
             credentials,
             secrets,
             missing,
+            refused,
             machine_id: machine_id(),
             hosts: Mutex::default(),
             confirmed: Mutex::default(),
@@ -144,19 +148,28 @@ async fn read_for_push(spec: &Spec, consent: Consent) -> (Secrets, Vec<Cause>) {
     secrets::read_sources(&needed, &super::folder_of(spec), consent).await
 }
 
-async fn open_clouds(spec: &Spec, need: Need) -> BTreeMap<String, Result<Cloud, Cause>> {
+type Clouds = BTreeMap<String, Result<Cloud, Cause>>;
+
+/// By group, and why none of it may be used: it is another account's.
+async fn open_clouds(spec: &Spec, need: Need) -> (Clouds, Option<Cause>) {
     let only_images = matches!(need, Need::Images | Need::LocalImages);
     if only_images && spec.services.values().all(|service| service.platform.is_some()) {
-        return BTreeMap::new();
+        return (BTreeMap::new(), None);
     }
     let opened = spec.groups.values().filter_map(|group| match &group.machine {
         Machine::Ec2(ec2) => Some((group.name.clone(), ec2.as_ref())),
         Machine::Host(_) | Machine::Local => None,
     });
-    let opened = opened.map(async |(name, ec2): (String, &Ec2)| {
-        (name, Cloud::connect(ec2).await.map_err(|error| error.cause()))
-    });
-    join_all(opened).await.into_iter().collect()
+    let opened = opened.map(async |(name, ec2): (String, &Ec2)| (name, Cloud::connect(ec2).await));
+    let mut refused = None;
+    let mut clouds = Clouds::new();
+    for (name, cloud) in join_all(opened).await {
+        if let Err(error @ CloudError::WrongAccount { .. }) = &cloud {
+            refused = Some(error.cause());
+        }
+        clouds.insert(name, cloud.map_err(|error| error.cause()));
+    }
+    (clouds, refused)
 }
 
 /// The regions that the hint file names and no group is in. Losing the file loses only this look.

@@ -1,0 +1,96 @@
+//! What is on a machine already: other people's containers, folders and rights.
+
+use crate::stage::{Stage, beside_others, load_tiny, on, variable};
+
+#[test]
+fn foreign_containers_in_the_way_stay() {
+    let _beside = beside_others();
+    let mut stage = Stage::new("foreign");
+    stage.over("services: !reset null\n");
+    stage.deploy();
+    let (_, address) = stage.instance();
+    load_tiny(&address);
+    let tiny = variable("A3_SANDBOX_TINY");
+    on(&address, &format!("docker run -d --name squatter -p 8080:80 {tiny} sleep 1000"));
+    on(&address, &format!("docker create --name taken {tiny} sleep 1000"));
+    let there = || {
+        on(
+            &address,
+            "docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.Status}}' | sed 's/ Up.*/ Up/' | sort",
+        )
+    };
+    let before = there();
+
+    stage.over("x-nothing: 1\n");
+    for command in [&["plan"][..], &["apply", "-y"]] {
+        let seen = stage.a3(command).ends(73);
+        let seen = seen.says(&[
+            "web/0/app",
+            "port 8080/tcp is held by the container `squatter`",
+            "does not belong to this deployment",
+        ]);
+        seen.helps(&["another port", "docker stop squatter"]);
+    }
+    stage.over("services: { app: { container_name: taken, ports: !override [\"8081:80\"] } }\n");
+    let seen = stage.a3(&["apply", "-y"]).ends(73);
+    let seen = seen.says(&["web/0/app", "a container named `taken` exists", "nothing was done"]);
+    seen.helps(&["container_name", "docker rm -f taken"]);
+    assert_eq!(there(), before, "a foreign container was touched");
+    assert_eq!(on(&address, "docker images -q | sort -u | wc -l"), "1", "something was pulled");
+
+    stage.over("services: { app: { ports: !override [\"8081:80\"] } }\n");
+    stage.deploy().says(&[":8081"]);
+    assert!(there().contains("squatter Up") && there().contains("app Up"), "{}", there());
+    for line in before.lines() {
+        assert!(there().contains(line), "{line} was touched");
+    }
+}
+
+/// A user without sudo, let in with the same key.
+const GUEST: &str = "sudo useradd -m -s /bin/sh guest && sudo mkdir -p /home/guest/.ssh && \
+    sudo cp ~/.ssh/authorized_keys /home/guest/.ssh/ && sudo chown -R guest /home/guest/.ssh && \
+    sudo chmod 700 /home/guest/.ssh";
+
+#[test]
+fn somebody_else_s_folder_is_refused() {
+    let _beside = beside_others();
+    let mut stage = Stage::new("guest");
+    stage.deploy();
+    let (_, address) = stage.instance();
+    let folder = format!("/var/lib/a3/{}", stage.name);
+    on(&address, GUEST);
+    stage.over("instances: { web: { ssh: { user: guest } } }\n");
+    for command in [&["plan"][..], &["apply", "-y"]] {
+        let seen = stage.a3(command).ends(73);
+        seen.says(&["web/0", &address, &folder, "not yours to write"]).helps(&["ask its owner", &folder]);
+    }
+    // Who may use the engine may use the folder.
+    on(&address, "sudo usermod -aG docker guest");
+    stage.plan().ends(0).says(&["No changes"]);
+
+    // Without the folder, the container still says where its records were.
+    on(&address, &format!("sudo mv {folder} {folder}.away"));
+    for command in [&["plan"][..], &["apply", "-y"]] {
+        let seen = stage.a3(command).ends(73);
+        seen.says(&["`app` on web/0 was deployed with a3's folder", &folder, "/home/guest/.a3/"])
+            .helps(&["ssh.user"]);
+    }
+    on(&address, &format!("sudo mv {folder}.away {folder}"));
+    stage.over("x-nothing: 1\n");
+    stage.plan().ends(0).says(&["No changes"]);
+}
+
+#[test]
+fn an_engine_that_is_stopped_or_not_for_this_user() {
+    let _beside = beside_others();
+    let mut stage = Stage::new("engine");
+    stage.deploy();
+    let (id, address) = stage.instance();
+    crate::stage::fault(&["engine-dead", &format!("instance={id}")]);
+    for command in [&["plan"][..], &["apply", "-y"]] {
+        let seen = stage.a3(command).ends(69).within(60);
+        seen.says(&["web/0", &address, "Docker engine"]).helps(&["systemctl start docker"]);
+    }
+    stage.a3(&["status"]).ends(0).says(&[&id, "Docker engine"]);
+    crate::stage::fault(&["engine-back", &format!("instance={id}")]);
+}

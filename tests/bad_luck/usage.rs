@@ -1,0 +1,90 @@
+//! The command line and deploy.yaml, before anything is asked of the world.
+
+use crate::stage::{Stage, beside_others};
+
+#[test]
+fn bad_usage_ends_with_64() {
+    let _beside = beside_others();
+    let stage = Stage::new("usage");
+    stage.a3(&["plan", "--detailed-exit"]).ends(64).says(&["--detailed-exitcode"]);
+    stage.a3(&["deploy"]).ends(64).says(&["unrecognized subcommand 'deploy'"]);
+    stage.a3(&[]).ends(64).says(&["Usage: a3"]);
+    let seen = stage.a3(&["plan", "--target", "apps"]).ends(64);
+    seen.says(&["`--target apps` names nothing", "services: app", "groups: web"]);
+    let seen = stage.a3(&["apply", "-y", "--replace", "web/7"]).ends(64);
+    seen.says(&["`--replace web/7` names no slot", "web/0"]);
+    stage.a3(&["plan", "--rebuild", "nope"]).ends(64).says(&["no active service `nope`", "app"]);
+    stage.a3(&["logs", "app", "--grep", "("]).ends(64).says(&["--grep"]);
+    stage.a3(&["--help"]).ends(0).says(&["73 refused"]);
+}
+
+#[test]
+fn a_bad_deploy_yaml_ends_with_65_and_underlines_every_place() {
+    let _beside = beside_others();
+    let stage = Stage::new("spec");
+    stage.over("services:\n  app:\n    ports: [\"99999:80\"]\n    imgae: x\n");
+    for command in ["validate", "plan", "apply", "destroy"] {
+        let seen = stage.a3(&[command]).ends(65);
+        let seen = seen.says(&["over.yaml:3:", "99999:80", "over.yaml:4:", "imgae", "did you mean `image`"]);
+        assert!(seen.err.contains("──") || seen.err.contains("^^"), "nothing is underlined: {seen}");
+    }
+    std::fs::remove_file(stage.path("deploy.yaml")).unwrap();
+    stage.plan().ends(65).says(&["deploy.yaml"]).helps(&["--file"]);
+}
+
+#[test]
+fn logs_of_a_service_that_is_not_there_lists_those_that_are() {
+    let _beside = beside_others();
+    let stage = Stage::new("logs");
+    stage.over("services: { mcli: { image: x, profiles: [client], platform: linux/amd64 } }\n");
+    stage.a3(&["logs", "ap"]).ends(64).says(&["no active service `ap`", "there are app"]);
+    stage.a3(&["logs", "mcli"]).ends(64).says(&["no active service `mcli`"]).helps(&["--profile client"]);
+    stage
+        .a3(&["logs", "app"])
+        .ends(1)
+        .says(&["no container of NAME".replace("NAME", &stage.name).as_str()])
+        .helps(&["a3 apply"]);
+}
+
+#[test]
+fn without_a_terminal_a_question_is_an_error_and_never_hangs() {
+    let _beside = beside_others();
+    let stage = Stage::new("ask");
+    let seen = stage.a3(&["apply"]).ends(73).within(20);
+    seen.says(&["Plan: ", "there is no terminal to ask on"]).helps(&["--yes"]);
+    stage.over("services: { app: { environment: { TOKEN: { command: [touch, ran] } } } }\n");
+    let seen = stage.plan().ends(73).within(5);
+    seen.says(&["`touch ran` for a secret", "no terminal to ask on"]).helps(&["--yes"]);
+    assert!(!stage.path("ran").exists(), "it ran without a yes");
+}
+
+#[test]
+fn everything_that_is_missing_here_is_said_at_once() {
+    let _beside = beside_others();
+    let stage = Stage::new("missing");
+    stage.over(
+        "registry: { password: { file: no-token.txt } }\nservices:\n  app:\n    environment: { TOKEN: { env: NO_SUCH_TOKEN \
+         }, KEY: { file: no-key.pem } }\n    files: [\"no-songs.csv:music/\"]\n",
+    );
+    for command in [&["plan"][..], &["apply", "-y"]] {
+        let seen = stage.a3(command).ends(1);
+        let seen = seen.says(&["no-token.txt", "NO_SUCH_TOKEN", "no-key.pem", "no-songs.csv"]);
+        seen.helps(&["no-songs.csv"])
+            .helps(&["NO_SUCH_TOKEN"])
+            .helps(&["no-key.pem"])
+            .helps(&["no-token.txt"]);
+    }
+}
+
+#[test]
+fn the_detailed_exit_code_is_2_for_changes_and_69_goes_before_it() {
+    let _beside = beside_others();
+    let mut stage = Stage::new("detailed");
+    stage.plan().ends(0).says(&["Plan: "]);
+    stage.a3(&["plan", "--detailed-exitcode"]).ends(2).says(&["Plan: "]);
+    // One machine is away, there is something to do on the other: nothing is decided.
+    stage.over("instances: { old: { host: ec2-user@127.0.69.9 } }\nservices: { app: { on: web }, b: { image: \"${A3_SANDBOX_GHCR}/x:1\", on: old, platform: linux/amd64 } }\n");
+    stage.a3(&["plan", "--detailed-exitcode"]).ends(69).says(&["127.0.69.9"]);
+    stage.set("AWS_ENDPOINT_URL", Some("http://127.0.0.1:1"));
+    stage.a3(&["plan", "--detailed-exitcode"]).ends(69);
+}
