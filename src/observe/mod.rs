@@ -16,8 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::join;
 use indexmap::IndexMap;
 
-use crate::id::{Arch, Platform};
-use crate::observed::{CloudSeen, HostSeen, Observed, Scope, Seen};
+use crate::id::{Arch, Platform, Slot};
+use crate::observed::{Cause, CloudSeen, HostSeen, ImageSeen, Observed, Scope, Seen};
 use crate::spec::{Machine, Service, Spec};
 
 pub use approach::Approach;
@@ -32,39 +32,68 @@ pub fn now() -> u64 {
 
 /// Observes what the plan rests on.
 pub async fn observe(spec: &Spec, world: &World) -> Observed {
-    let (clouds, engine_arch) = join!(clouds::observe(spec, world), engine_arch(world));
-    let mut missing = world.missing.clone();
+    let stated = stated_platforms(spec);
     let wants_images = world.need != Need::Machines;
-    let files = match world.need {
-        Need::Everything => files::read(spec, &mut missing).await,
-        Need::Machines | Need::Images | Need::LocalImages => IndexMap::new(),
+    // What needs no machine is asked from the start, beside the clouds.
+    let at_once = wants_images && stated.len() == spec.services.len();
+    let first = async {
+        if at_once { Some(images::observe(spec, world, &stated).await) } else { None }
     };
-    // Most often every platform is known from the spec or the cloud, and images and machines are
-    // asked side by side.
-    let known = platforms(spec, &clouds, &IndexMap::new(), engine_arch);
-    let (hosts, images) = if known.len() == spec.services.len() && wants_images {
-        let (hosts, images) =
-            join!(hosts::observe(spec, world, &clouds, &files), images::observe(spec, world, &known));
-        (hosts, images)
-    } else {
-        let hosts = hosts::observe(spec, world, &clouds, &files).await;
-        let known = platforms(spec, &clouds, &hosts, engine_arch);
-        let images =
-            if wants_images { images::observe(spec, world, &known).await } else { Default::default() };
-        (hosts, images)
-    };
-    let (images, unread) = images;
+    let (first, rest) = join!(first, machines(spec, world, wants_images && !at_once));
+    let (images, unread) = first.unwrap_or(rest.images);
+    let mut missing = world.missing.clone();
+    missing.extend(rest.missing);
     missing.extend(unread);
     Observed {
         now: now(),
-        scope: scope(spec, world, &clouds),
+        scope: scope(spec, world, &rest.clouds),
         images,
-        clouds,
-        hosts,
-        files,
+        clouds: rest.clouds,
+        hosts: rest.hosts,
+        files: rest.files,
         missing,
         secrets: world.secrets.clone(),
     }
+}
+
+/// What is seen beside the images, and those whose platform only a machine says.
+struct Rest {
+    clouds: hosts::Clouds,
+    files: hosts::Files,
+    hosts: IndexMap<Slot, HostSeen>,
+    images: (IndexMap<String, ImageSeen>, Vec<Cause>),
+    missing: Vec<Cause>,
+}
+
+async fn machines(spec: &Spec, world: &World, with_images: bool) -> Rest {
+    let mut missing = Vec::new();
+    let read = async {
+        match world.need {
+            Need::Everything => files::read(spec, &mut missing).await,
+            Need::Machines | Need::Images | Need::LocalImages => IndexMap::new(),
+        }
+    };
+    let (clouds, engine_arch, files) = join!(clouds::observe(spec, world), engine_arch(world), read);
+    // Most often a cloud says it, and images and machines are asked side by side.
+    let known = platforms(spec, &clouds, &IndexMap::new(), engine_arch);
+    let hosts = hosts::observe(spec, world, &clouds, &files);
+    let (hosts, images) = if !with_images {
+        (hosts.await, Default::default())
+    } else if known.len() == spec.services.len() {
+        join!(hosts, images::observe(spec, world, &known))
+    } else {
+        let hosts = hosts.await;
+        let known = platforms(spec, &clouds, &hosts, engine_arch);
+        let images = images::observe(spec, world, &known).await;
+        (hosts, images)
+    };
+    Rest { clouds, files, hosts, images, missing }
+}
+
+/// What the spec itself says.
+fn stated_platforms(spec: &Spec) -> BTreeMap<String, Platform> {
+    let services = spec.services.values();
+    services.filter_map(|service| Some((service.name.clone(), service.platform?))).collect()
 }
 
 async fn engine_arch(world: &World) -> Option<Arch> {
@@ -76,7 +105,7 @@ async fn engine_arch(world: &World) -> Option<Arch> {
 fn platforms(
     spec: &Spec,
     clouds: &IndexMap<String, Seen<CloudSeen>>,
-    hosts: &IndexMap<crate::id::Slot, HostSeen>,
+    hosts: &IndexMap<Slot, HostSeen>,
     engine: Option<Arch>,
 ) -> BTreeMap<String, Platform> {
     let of = |service: &Service| {
