@@ -84,6 +84,9 @@ pub struct Scope {
     pub registries: Vec<String>,
     /// Engines and hosts that were asked, as a person knows them.
     pub engines: Vec<String>,
+    /// `user@machine` of the newest release that a machine remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_by: Option<String>,
 }
 
 /// Where a service's image stands.

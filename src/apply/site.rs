@@ -15,7 +15,7 @@ use crate::observed::{Cause, HostSeen, Observed};
 use crate::plan::paths::resolve;
 use crate::plan::step::{Action, Image, Plan, Step, StepId};
 use crate::record::lease::{self, Held, LeaseError};
-use crate::record::lock::holder;
+use crate::record::lock::{holder, person};
 use crate::record::{Record, Release, ReleaseStatus, ReleasedService, store};
 
 /// A machine that is worked on.
@@ -277,7 +277,7 @@ fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) 
     }
     let services: BTreeMap<String, ReleasedService> =
         record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
-    record.start(Release { number, status: ReleaseStatus::Started, by: holder(), at: now(), services });
+    record.start(Release { number, status: ReleaseStatus::Started, by: person(), at: now(), services });
 }
 
 fn is_replaced(steps: &[Step], slot: &Slot) -> bool {

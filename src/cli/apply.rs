@@ -12,7 +12,7 @@ use crate::observe::secrets::Consent;
 use crate::observed::{HostSeen, NotYet, Observed};
 use crate::plan::Destroy;
 use crate::record::hint::{Hints, Places};
-use crate::record::lock::state_folder;
+use crate::record::lock::{person, state_folder};
 use crate::report::error::{note_text, warning_text};
 use crate::report::{plan_json, plan_text};
 use crate::spec::Spec;
@@ -44,6 +44,9 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
     let consent = session.consent(&spec, args.yes)?;
     let _lock = work::lock(&spec).await?;
     let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
+    if !looked.plan.steps.is_empty() {
+        take_over(&looked.observed, args)?;
+    }
     let how = How {
         yes: args.yes,
         allow_terminate: args.allow_terminate,
@@ -99,6 +102,29 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     session.say(&plan_text::plan_text(&left.plan, &session.look), args.json);
     let exit = work::exit_of_blocked(&left.plan).unwrap_or(Exit::Failed);
     Err(Fault::new(exit, "this is still there after the destroy", Some("a3 destroy again")))
+}
+
+/// The first apply of a person to what others have applied asks once: a name that two people use for
+/// two things would otherwise replace the one with the other.
+fn take_over(observed: &Observed, args: &ApplyArgs) -> Result<(), Fault> {
+    let records =
+        observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
+    let mut people =
+        records.flat_map(|record| &record.releases).map(|release| release.by.as_str()).peekable();
+    let others = observed.scope.applied_by.as_deref().unwrap_or_default();
+    let me = person();
+    if args.take_over || people.peek().is_none() || people.any(|by| by == me) {
+        return Ok(());
+    }
+    let what = format!("{others} applied this deployment last, and {me} never did");
+    if !terminal::can_ask() {
+        let help = "add --take-over if it is the same deployment; else choose another `name`";
+        return Err(Fault::new(Exit::Refused, what, Some(help)));
+    }
+    if terminal::ask(&format!("{what}. Go on with it?")) {
+        return Ok(());
+    }
+    Err(Fault::new(Exit::Failed, "declined; nothing was done", None))
 }
 
 /// Where this deployment runs now, so that a later plan looks there too. Losing it loses only that.

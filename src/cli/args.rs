@@ -156,6 +156,9 @@ pub struct ApplyArgs {
     /// Lets it end machines without a terminal to ask on.
     #[arg(long)]
     pub allow_terminate: bool,
+    /// Goes on with what somebody else has applied, without a terminal to ask on.
+    #[arg(long)]
+    pub take_over: bool,
     /// Events as JSON lines on stdout.
     #[arg(long)]
     pub json: bool,

@@ -36,9 +36,7 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
     let wants_images = world.need != Need::Machines;
     // What needs no machine is asked from the start, beside the clouds.
     let at_once = wants_images && stated.len() == spec.services.len();
-    let first = async {
-        if at_once { Some(images::observe(spec, world, &stated).await) } else { None }
-    };
+    let first = async { if at_once { Some(images::observe(spec, world, &stated).await) } else { None } };
     let (first, rest) = join!(first, machines(spec, world, wants_images && !at_once));
     let (images, unread) = first.unwrap_or(rest.images);
     let mut missing = world.missing.clone();
@@ -46,7 +44,7 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
     missing.extend(unread);
     Observed {
         now: now(),
-        scope: scope(spec, world, &rest.clouds),
+        scope: Scope { applied_by: applied_by(&rest.hosts), ..scope(spec, world, &rest.clouds) },
         images,
         clouds: rest.clouds,
         hosts: rest.hosts,
@@ -130,6 +128,12 @@ fn platforms(
     spec.services.values().filter_map(|service| Some((service.name.clone(), of(service)?))).collect()
 }
 
+fn applied_by(hosts: &IndexMap<Slot, HostSeen>) -> Option<String> {
+    let records = hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
+    let newest = records.flat_map(|record| &record.releases).max_by_key(|release| release.number);
+    newest.map(|release| release.by.clone())
+}
+
 fn scope(spec: &Spec, world: &World, clouds: &IndexMap<String, Seen<CloudSeen>>) -> Scope {
     let connected = world.clouds.values().find_map(|cloud| cloud.as_ref().ok());
     let mut regions: Vec<String> =
@@ -150,5 +154,6 @@ fn scope(spec: &Spec, world: &World, clouds: &IndexMap<String, Seen<CloudSeen>>)
         regions,
         registries: world.registries.keys().cloned().collect(),
         engines,
+        applied_by: None,
     }
 }

@@ -151,10 +151,15 @@ fn lock(file: &mut File, holder: &str) -> io::Result<Option<String>> {
 
 /// How this run signs leases and locks: `user@machine (pid)`.
 pub fn holder() -> String {
+    format!("{} ({})", person(), std::process::id())
+}
+
+/// How a release is signed: `user@machine`.
+pub fn person() -> String {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "someone".to_owned());
     let machine = gethostname::gethostname();
-    format!("{user}@{} ({})", machine.to_string_lossy(), std::process::id())
+    format!("{user}@{}", machine.to_string_lossy())
 }
 
 #[cfg(test)]

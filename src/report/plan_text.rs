@@ -85,11 +85,13 @@ impl Page<'_> {
         let plural = |one: &'static str, many: &'static str, list: &[String]| {
             if list.len() == 1 { one } else { many }
         };
+        let applied_by: Vec<String> = scope.applied_by.iter().cloned().collect();
         let rows = [
             ("account", &account),
             (plural("region", "regions", &scope.regions), &scope.regions),
             (plural("registry", "registries", &scope.registries), &scope.registries),
             (plural("engine", "engines", &scope.engines), &scope.engines),
+            ("applied by", &applied_by),
         ];
         for (what, values) in rows.into_iter().filter(|(_, values)| !values.is_empty()) {
             self.prose(&format!("  {:<12}", format!("{what}:")), &values.join(", "));
