@@ -54,7 +54,7 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
         (hosts, images)
     };
     let (images, unread) = images;
-    missing.extend(unread);
+    missing.extend(unread.values().cloned());
     Observed {
         now: now(),
         scope: scope(spec, world, &clouds),
@@ -63,6 +63,7 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
         hosts,
         files,
         missing,
+        unread: unread.into_keys().collect(),
         secrets: world.secrets.clone(),
     }
 }
