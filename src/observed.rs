@@ -60,6 +60,9 @@ pub struct Observed {
     pub files: IndexMap<String, Vec<LocalFile>>,
     /// What could not be read here: a missing secret, data file or key. Each stops the plan.
     pub missing: Vec<Cause>,
+    /// Services whose build context could not be read, so that nothing was asked of their images; why is
+    /// in `missing`.
+    pub unread: BTreeSet<String>,
     /// The values of secrets, by where they come from; never shown.
     pub secrets: Secrets,
 }

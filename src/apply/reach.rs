@@ -192,7 +192,7 @@ async fn wait_for_cloud_init(host: &Host, slot: &Slot, sink: Sink<'_>) -> Result
     let status = waited.await.map_err(|error| match error {
         WaitError::Ended(error) => Failure::from(error),
         timed_out @ WaitError::TimedOut { .. } => {
-            Failure::new(timed_out.to_string(), Some(format!("a3 ssh {slot}: cloud-init status --long")))
+            Failure::new(timed_out.to_string(), Some(format!("on {}: cloud-init status --long", host.name())))
         }
     })?;
     if status == "error" {
@@ -218,8 +218,8 @@ async fn wait_for_engine(work: &Work<'_>, host: &Host, slot: &Slot, sink: Sink<'
         Err(WaitError::Ended(error)) => Err(Failure::of_kind(FailureKind::Failed, engine_cause(&error))),
         Err(timed_out @ WaitError::TimedOut { .. }) => {
             let help = format!(
-                "is Docker installed there? `user_data` can install it; a3 ssh {} and docker version tell",
-                slot
+                "is Docker installed there? `user_data` can install it; on {}, docker version tells",
+                host.name()
             );
             Err(Failure::new(timed_out.to_string(), Some(help)))
         }

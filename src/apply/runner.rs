@@ -13,6 +13,7 @@ use super::graph::{Graph, State};
 use super::{Work, perform, reach, settle};
 use crate::event::{Activity, EventKind, Outcome, ServiceAddress};
 use crate::id::Slot;
+use crate::observed::Cause;
 use crate::plan::step::{Step, StepId};
 
 /// How an apply went.
@@ -26,6 +27,8 @@ pub struct Summary {
     pub skipped: usize,
     /// The gravest failure.
     pub worst: Option<FailureKind>,
+    /// Why nothing was begun, where nothing was.
+    pub refused: Option<Cause>,
     /// Where the services answer.
     pub addresses: Vec<ServiceAddress>,
 }
@@ -59,11 +62,8 @@ pub(crate) async fn run(work: &Work<'_>) -> Summary {
     work.emit(EventKind::Started { deployment: plan.deployment.clone(), steps: plan.steps.len() });
     let mut graph = Graph::new(&plan.steps);
     if let Err(failure) = work.sites.begin(work).await {
-        work.notice(failure.cause.message.clone());
-        if let Some(help) = &failure.cause.help {
-            work.notice(help.clone());
-        }
         summary.failed_as(failure.kind);
+        summary.refused = Some(failure.cause);
         summary.skipped = plan.steps.len();
         work.emit(EventKind::Finished { success: false, addresses: Vec::new() });
         return summary;

@@ -237,11 +237,15 @@ fn reporter(look: Look, verbose: bool, how: &How<'_>) -> Reporter {
 
 /// How a command ends after the work.
 pub(crate) fn ended(summary: &Summary) -> Ended {
-    match summary.worst {
-        None => Ok(Exit::Done),
-        Some(FailureKind::Failed) => Err(Fault::said(Exit::Failed)),
-        Some(FailureKind::Refused) => Err(Fault::said(Exit::Refused)),
-        Some(FailureKind::Locked) => Err(Fault::said(Exit::Locked)),
-        Some(FailureKind::Interrupted) => Err(Fault::said(Exit::Interrupted)),
-    }
+    let exit = match summary.worst {
+        None => return Ok(Exit::Done),
+        Some(FailureKind::Failed) => Exit::Failed,
+        Some(FailureKind::Refused) => Exit::Refused,
+        Some(FailureKind::Locked) => Exit::Locked,
+        Some(FailureKind::Interrupted) => Exit::Interrupted,
+    };
+    Err(match &summary.refused {
+        Some(cause) => Fault::cause(exit, cause.clone()),
+        None => Fault::said(exit),
+    })
 }

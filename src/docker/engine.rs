@@ -151,7 +151,8 @@ impl Explain for EngineError {
             Self::Refused { message, .. } if is_port_taken(message) => {
                 Some("see who has the port: docker ps; sudo ss -lntup".into())
             }
-            Self::Broken { .. } | Self::Refused { .. } | Self::Answer { .. } => None,
+            Self::Broken { .. } => Some("is Docker healthy there? docker version; sudo systemctl restart docker".into()),
+            Self::Refused { .. } | Self::Answer { .. } => None,
         }
     }
 }

@@ -73,7 +73,7 @@ fn limits(code: &str) -> Option<&'static str> {
             "EC2 has none left there: try later, another `instance_type`, or a `subnet_id` in another zone"
         }
         "InstanceLimitExceeded" | "VcpuLimitExceeded" => {
-            "end instances (a3 status --all-regions lists yours), or ask for a higher quota: aws \
+            "end instances (a3 status lists yours), or ask for a higher quota: aws \
              service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A \
              --desired-value N"
         }

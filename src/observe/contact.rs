@@ -1,7 +1,7 @@
 //! A host key that was accepted at first contact is held against the instance's console, until that
 //! answers or for a day.
 
-use super::{World, now};
+use super::{Approach, World, now};
 use crate::observed::{Cause, OwnedInstance};
 use crate::record::{HostKeyTag, KeySource};
 use crate::spec::Group;
@@ -34,6 +34,16 @@ pub(crate) async fn check(world: &World, group: &Group, one: &OwnedInstance) -> 
     match cloud.console_host_keys(&one.id).await {
         Ok(lines) => judge(&tag, &lines, one),
         Err(_) => Contact::Open,
+    }
+}
+
+/// A machine whose key nobody has tagged yet is known by its console, where that shows it.
+pub(crate) async fn pin(world: &World, group: &Group, one: &OwnedInstance, approach: &mut Approach) {
+    let Some(Ok(cloud)) = world.clouds.get(&group.name) else { return };
+    let lines = cloud.console_host_keys(&one.id).await.unwrap_or_default();
+    if let Some(tag) = HostKeyTag::from_console(&lines) {
+        // A key that makes no sense pins nothing.
+        approach.pin(&tag).ok();
     }
 }
 

@@ -76,6 +76,16 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
         Err(_) if boots => return HostSeen::NotYet(NotYet::Booting),
         Err(cause) => return HostSeen::Unreachable(cause),
     };
+    let mut approach = approach;
+    if !approach.is_pinned() {
+        contact::pin(world, group, one, &mut approach).await;
+        if group.ssh.strict && !approach.is_pinned() {
+            let message = format!("the console of {slot} ({}) does not show its host keys", one.id);
+            let help = Some("wait for it, or leave out `ssh.strict`".to_owned());
+            let cause = Cause { message, help };
+            return if boots { HostSeen::NotYet(NotYet::Booting) } else { HostSeen::Unreachable(cause) };
+        }
+    }
     let (connected, contact) = join!(approach.connect(), contact::check(world, group, one));
     if let Contact::Denied(cause) = contact {
         return HostSeen::Refused(cause);

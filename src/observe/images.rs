@@ -14,23 +14,23 @@ use crate::observed::{Cause, ImageSeen, LocalImage, RemoteSeen, Seen};
 use crate::plan::names;
 use crate::spec::{Build, Machine, Service, Spec};
 
-/// By service, and what could not be read here.
+/// By service, and what could not be read here, by service too.
 pub(crate) async fn observe(
     spec: &Spec,
     world: &World,
     platforms: &BTreeMap<String, Platform>,
-) -> (IndexMap<String, ImageSeen>, Vec<Cause>) {
+) -> (IndexMap<String, ImageSeen>, BTreeMap<String, Cause>) {
     let asked = spec.services.values().map(async |service| {
         // A machine that cannot be asked does not say its architecture; that is blocked elsewhere.
         let platform = platforms.get(&service.name)?;
         Some((service.name.clone(), observe_service(spec, world, service, *platform).await))
     });
     let mut images = IndexMap::new();
-    let mut unread = Vec::new();
+    let mut unread = BTreeMap::new();
     for (service, seen) in join_all(asked).await.into_iter().flatten() {
         match seen {
             Ok(seen) => drop(images.insert(service, seen)),
-            Err(cause) => unread.push(cause),
+            Err(cause) => drop(unread.insert(service, cause)),
         }
     }
     (images, unread)

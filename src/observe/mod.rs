@@ -41,7 +41,7 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
     let (images, unread) = first.unwrap_or(rest.images);
     let mut missing = world.missing.clone();
     missing.extend(rest.missing);
-    missing.extend(unread);
+    missing.extend(unread.values().cloned());
     Observed {
         now: now(),
         scope: Scope { applied_by: applied_by(&rest.hosts), ..scope(spec, world, &rest.clouds) },
@@ -50,6 +50,7 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
         hosts: rest.hosts,
         files: rest.files,
         missing,
+        unread: unread.into_keys().collect(),
         secrets: world.secrets.clone(),
     }
 }
@@ -59,7 +60,7 @@ struct Rest {
     clouds: hosts::Clouds,
     files: hosts::Files,
     hosts: IndexMap<Slot, HostSeen>,
-    images: (IndexMap<String, ImageSeen>, Vec<Cause>),
+    images: (IndexMap<String, ImageSeen>, BTreeMap<String, Cause>),
     missing: Vec<Cause>,
 }
 

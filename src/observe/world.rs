@@ -64,7 +64,7 @@ impl World {
     /// Opens what can be opened before anything is known of the machines. Failures are kept as
     /// answers; nothing here ends a run.
     pub async fn open(spec: &Spec, need: Need, consent: Consent) -> Self {
-        let (secrets, mut missing) = match need {
+        let (secrets, missing) = match need {
             Need::Everything | Need::LocalImages => read_secrets(spec, consent).await,
             Need::Images => read_for_push(spec, consent).await,
             Need::Machines => (Secrets::default(), Vec::new()),
@@ -73,7 +73,7 @@ impl World {
             futures_util::join!(open_clouds(spec, need), async {
                 match need {
                     Need::Machines => Default::default(),
-                    _ => open_registries(spec, need, &secrets, &mut missing).await,
+                    _ => open_registries(spec, need, &secrets).await,
                 }
             });
         let remembered = match need {
@@ -199,7 +199,7 @@ type Registries = (BTreeMap<String, Result<Client, Cause>>, BTreeMap<String, Cre
 
 /// A client for every registry that an image of the spec comes from. The credential goes only to
 /// the registry that it was given for.
-async fn open_registries(spec: &Spec, need: Need, secrets: &Secrets, missing: &mut Vec<Cause>) -> Registries {
+async fn open_registries(spec: &Spec, need: Need, secrets: &Secrets) -> Registries {
     // What is built and run on the local engine has nothing to do with a registry, unless it is pushed.
     let asked = |service: &&Service| {
         let group = spec.groups.get(&service.on).map(|group| &group.machine);
@@ -216,10 +216,14 @@ async fn open_registries(spec: &Spec, need: Need, secrets: &Secrets, missing: &m
             Some(registry) => credential_for(registry, secrets).await,
             None => credential_from_docker_config(server).await,
         };
-        let credential = credential.unwrap_or_else(|error| {
-            missing.push(error.cause());
-            None
-        });
+        let credential = match credential {
+            Ok(credential) => credential,
+            // Without it, the answers would be those that strangers get.
+            Err(error) => {
+                clients.insert(server.to_owned(), Err(error.cause()));
+                continue;
+            }
+        };
         if let Some(credential) = &credential {
             credentials.insert(server.to_owned(), credential.clone());
         }

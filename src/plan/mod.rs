@@ -176,8 +176,7 @@ fn plan_images(
             continue;
         }
         let Some(seen) = observed.images.get(&service.name) else {
-            let why = "nothing was observed of its image".to_owned();
-            draft.block(format!("{}.image", service.name), BlockedKind::Unreachable, why, None);
+            no_platform(service, observed, draft);
             continue;
         };
         if let Some(wanted) = image::plan(&image::Asked { spec, service, seen, observed }, options, draft) {
@@ -185,6 +184,21 @@ fn plan_images(
         }
     }
     images
+}
+
+/// An image is asked for once it is known what it runs on.
+fn no_platform(service: &Service, observed: &Observed, draft: &mut Draft) {
+    if observed.unread.contains(&service.name) {
+        return;
+    }
+    let (name, on) = (&service.name, &service.on);
+    let (address, why) =
+        (format!("{name}.image"), format!("what `{on}` runs is not known, so neither is its platform"));
+    let help = format!("see `{on}`; or set `services.{name}.platform`, linux/amd64 or linux/arm64");
+    // EC2 has answered: it has no such AMI.
+    let answered = observed.clouds.get(on).is_some_and(|seen| seen.present().is_some());
+    let kind = if answered { BlockedKind::Impossible } else { BlockedKind::Unreachable };
+    draft.block(address, kind, why, Some(help));
 }
 
 fn plan_machines(

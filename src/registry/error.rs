@@ -227,7 +227,11 @@ impl Explain for RegistryError {
                  `write:packages`, and the name begins with your own user or organisation, `ghcr.io/OWNER/…`"
                     .to_owned()
             }
-            Self::Denied { .. } => "check the name, and that the credential may write to it".to_owned(),
+            Self::Denied { .. } => {
+                "the password may be wrong or have expired; else check the name, and that the credential may \
+                 write to it"
+                    .to_owned()
+            }
             Self::OpenRealm { .. } => {
                 "a3 sends no credential without TLS; mend the registry's token realm".to_owned()
             }

@@ -47,7 +47,7 @@ fn foreign_containers_in_the_way_stay() {
 }
 
 /// A user without sudo, let in with the same key.
-const GUEST: &str = "sudo useradd -m -s /bin/sh guest && sudo mkdir -p /home/guest/.ssh && \
+const GUEST: &str = "sudo useradd -m -s /bin/sh -p '*' guest && sudo mkdir -p /home/guest/.ssh && \
     sudo cp ~/.ssh/authorized_keys /home/guest/.ssh/ && sudo chown -R guest /home/guest/.ssh && \
     sudo chmod 700 /home/guest/.ssh";
 
@@ -89,7 +89,7 @@ fn an_engine_that_is_stopped_or_not_for_this_user() {
     crate::stage::fault(&["engine-dead", &format!("instance={id}")]);
     for command in [&["plan"][..], &["apply", "-y"]] {
         let seen = stage.a3(command).ends(69).within(60);
-        seen.says(&["web/0", &address, "Docker engine"]).helps(&["systemctl start docker"]);
+        seen.says(&["web/0", &address, "Docker engine"]).helps(&["docker version"]);
     }
     stage.a3(&["status"]).ends(0).says(&[&id, "Docker engine"]);
     crate::stage::fault(&["engine-back", &format!("instance={id}")]);

@@ -86,6 +86,11 @@ fn a_disk_that_is_too_small() {
     let mut stage = Stage::new("disk");
     stage.makes();
     stage.over("instances: { web: { ec2: { ami: \"${A3_SANDBOX_AMI_SMALLDISK}\" } } }\n");
+    // Who may log in is not known of an AMI with such a name: said before it is launched.
+    stage.plan().ends(1).says(&["web/0", "lets in is not known"]).helps(&["instances.web.ssh.user"]);
+    stage.over(
+        "instances: { web: { ec2: { ami: \"${A3_SANDBOX_AMI_SMALLDISK}\" }, ssh: { user: ec2-user } } }\n",
+    );
     stage.write(
         "app/Dockerfile",
         "ARG BASE\nFROM ${BASE}\nCOPY . /www/\nCMD [\"httpd\", \"-f\", \"-p\", \"80\", \"-h\", \"/www\"]\n",

@@ -30,21 +30,20 @@ fn shown(address: &str) -> String {
 fn a_wrong_key_and_another_host_key() {
     let _beside = beside_others();
     let mut stage = Stage::new("keys");
-    stage.over("services: !reset null\n");
     stage.deploy();
     let (id, address) = stage.instance();
 
-    stage.over("services: !reset null\ninstances: { web: { ssh: { identity_file: \"${A3_SANDBOX_SSH_KEY_RSA}\" } } }\n");
+    stage.over("instances: { web: { ssh: { identity_file: \"${A3_SANDBOX_SSH_KEY_RSA}\" } } }\n");
     for command in [&["plan"][..], &["apply", "-y"]] {
         let seen = stage.a3(command).ends(69).within(30);
         seen.says(&["web/0", &address, "refuses to log in `ec2-user`", "rsa.pem"])
             .helps(&["ssh.identity_file"]);
     }
-    stage.over("services: !reset null\ninstances: { web: { ssh: { identity_file: ~/.ssh/none.pem } } }\n");
+    stage.over("instances: { web: { ssh: { identity_file: ~/.ssh/none.pem } } }\n");
     stage.plan().ends(69).says(&["none.pem", "No such file"]).helps(&["ssh.identity_file"]);
-    stage.over("services: !reset null\ninstances: { web: { ssh: { user: root } } }\n");
+    stage.over("instances: { web: { ssh: { user: root } } }\n");
     stage.plan().ends(69).says(&["refuses to log in `root`"]).helps(&["ssh.user"]);
-    stage.over("services: !reset null\n");
+    stage.over("x-nothing: 1\n");
     stage.plan().ends(0).says(&["No changes"]);
 
     let before = fingerprint(&stage, &shown(&address));
@@ -98,7 +97,7 @@ fn strict_waits_for_the_console_until_it_is_interrupted() {
     let alone = alone();
     let mut stage = Stage::new("strict");
     stage.makes();
-    stage.over("services: !reset null\ninstances: { web: { ssh: { strict: true } } }\n");
+    stage.over("instances: { web: { ssh: { strict: true } } }\n");
     alone.fault(&["console-silent"]);
     let err = stage.path("stderr");
     let mut command = stage.command(&["apply", "-y"]);

@@ -288,12 +288,6 @@ impl Stage {
         let address = text("address");
         (text("id"), address.rsplit('@').next().unwrap().to_owned())
     }
-
-    /// A shell line on its instance.
-    #[track_caller]
-    pub(crate) fn on_instance(&self, line: &str) -> String {
-        on(&self.instance().1, line)
-    }
 }
 
 /// A shell line on a host, as ec2-user.

@@ -15,7 +15,7 @@ fn bad_usage_ends_with_64() {
     seen.says(&["`--replace web/7` names no slot", "web/0"]);
     stage.a3(&["plan", "--rebuild", "nope"]).ends(64).says(&["no active service `nope`", "app"]);
     stage.a3(&["logs", "app", "--grep", "("]).ends(64).says(&["--grep"]);
-    stage.a3(&["--help"]).ends(0).says(&["73 refused"]);
+    stage.a3(&["--help"]).ends(0).says(&["--profile"]);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_bad_deploy_yaml_ends_with_65_and_underlines_every_place() {
         assert!(seen.err.contains("──") || seen.err.contains("^^"), "nothing is underlined: {seen}");
     }
     std::fs::remove_file(stage.path("deploy.yaml")).unwrap();
-    stage.plan().ends(65).says(&["deploy.yaml"]).helps(&["--file"]);
+    stage.plan().ends(65).says(&["deploy.yaml does not exist"]).helps(&["-f FILE"]);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn logs_of_a_service_that_is_not_there_lists_those_that_are() {
     let stage = Stage::new("logs");
     stage.over("services: { mcli: { image: x, profiles: [client], platform: linux/amd64 } }\n");
     stage.a3(&["logs", "ap"]).ends(64).says(&["no active service `ap`", "there are app"]);
-    stage.a3(&["logs", "mcli"]).ends(64).says(&["no active service `mcli`"]).helps(&["--profile client"]);
+    stage.a3(&["logs", "mcli"]).ends(64).says(&["no active service `mcli`"]).helps(&["--profile", "`mcli`"]);
     stage
         .a3(&["logs", "app"])
         .ends(1)
@@ -63,17 +63,21 @@ fn everything_that_is_missing_here_is_said_at_once() {
     let _beside = beside_others();
     let stage = Stage::new("missing");
     stage.over(
-        "registry: { password: { file: no-token.txt } }\nservices:\n  app:\n    environment: { TOKEN: { env: NO_SUCH_TOKEN \
-         }, KEY: { file: no-key.pem } }\n    files: [\"no-songs.csv:music/\"]\n",
+        "services:\n  app:\n    environment: { TOKEN: { env: NO_SUCH_TOKEN }, KEY: { file: no-key.pem } }\n    files: \
+         [\"no-songs.csv:music/\"]\n",
     );
     for command in [&["plan"][..], &["apply", "-y"]] {
-        let seen = stage.a3(command).ends(1);
-        let seen = seen.says(&["no-token.txt", "NO_SUCH_TOKEN", "no-key.pem", "no-songs.csv"]);
-        seen.helps(&["no-songs.csv"])
-            .helps(&["NO_SUCH_TOKEN"])
-            .helps(&["no-key.pem"])
-            .helps(&["no-token.txt"]);
+        let seen = stage.a3(command).ends(1).says(&["NO_SUCH_TOKEN", "no-key.pem", "no-songs.csv"]);
+        seen.helps(&["export NO_SUCH_TOKEN="]).helps(&["no-key.pem"]).helps(&["no-songs.csv"]);
     }
+    // Without its password nothing is asked of a registry: what strangers are told would not help.
+    stage.over(
+        "registry: { password: { file: no-token.txt } }\nservices: { app: { files: [\"no-songs.csv:music/\"] } }\n",
+    );
+    let seen = stage.plan().ends(69);
+    let seen =
+        seen.says(&["cannot read no-token.txt", "app.image", "no-token.txt was not read", "no-songs.csv"]);
+    seen.helps(&["write it to `no-token.txt`"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ async fn the_second_is_told_who_works_there() {
     let LeaseError::Held { holder, expires_in, .. } = &error else { panic!("{error:?}") };
     assert_eq!(holder, "ann@laptop (7)");
     assert!((1..=90).contains(expires_in), "{expires_in}");
-    assert!(error.help().unwrap().contains("a3 unlock"));
+    assert!(error.help().unwrap().contains("ends by itself in"));
     held.verify().await.unwrap();
     held.release().await.unwrap();
     let held = lease::take(&other, &folder, "bob@desk (8)").await.unwrap();

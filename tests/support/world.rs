@@ -208,6 +208,7 @@ pub(crate) fn nothing(spec: &Spec) -> Observed {
         hosts: IndexMap::new(),
         files: IndexMap::new(),
         missing: Vec::new(),
+        unread: Default::default(),
         secrets: Secrets::default(),
     };
     for service in spec.services.values() {
