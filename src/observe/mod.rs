@@ -36,9 +36,7 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
     let wants_images = world.need != Need::Machines;
     // What needs no machine is asked from the start, beside the clouds.
     let at_once = wants_images && stated.len() == spec.services.len();
-    let first = async {
-        if at_once { Some(images::observe(spec, world, &stated).await) } else { None }
-    };
+    let first = async { if at_once { Some(images::observe(spec, world, &stated).await) } else { None } };
     let (first, rest) = join!(first, machines(spec, world, wants_images && !at_once));
     let (images, unread) = first.unwrap_or(rest.images);
     let mut missing = world.missing.clone();
