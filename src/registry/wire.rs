@@ -56,7 +56,7 @@ enum Known {
 
 /// How it is reached.
 #[derive(Clone, Debug)]
-struct Endpoint {
+pub(super) struct Endpoint {
     /// `https://HOST[:PORT]/v2/`.
     base: reqwest::Url,
     /// `None`: it lets everybody in, so far.
@@ -218,7 +218,7 @@ impl Wire {
     }
 
     /// Found out once; a failure answers for a few seconds those who waited for the same.
-    async fn endpoint(&self) -> Result<Endpoint, RegistryError> {
+    pub(super) async fn endpoint(&self) -> Result<Endpoint, RegistryError> {
         let mut known = self.endpoint.lock().await;
         match &*known {
             Known::Reached(endpoint) => return Ok(endpoint.clone()),
