@@ -58,7 +58,7 @@ impl Cloud {
         let (image, archs, found, network, key, cidrs) = tokio::join!(
             self.image(&ec2.ami),
             self.type_archs(&ec2.instance_type),
-            self.instances(vec![by_tag(tags::DEPLOYMENT, &spec.name)]),
+            self.own_instances(question),
             self.network(question),
             self.key_pair(&spec.name, &name),
             caller_cidrs(ec2),
@@ -68,7 +68,8 @@ impl Cloud {
         let (network, vpc_problem) = network?;
         notes.refusals.extend(vpc_problem);
         let key = key?;
-        let mut instances = self.ours(found?, question, &mut notes);
+        let (mut instances, foreign) = found?;
+        notes.unchecked.extend(foreign);
         let mut seen = CloudSeen {
             account: self.account.clone(),
             region: self.region.clone(),
@@ -88,7 +89,7 @@ impl Cloud {
         seen.caller_cidrs = notes.settle_cidrs(cidrs, seen.security_group.as_ref(), caller_id);
         let launches = needs_launch(question, &instances);
         let ((), preflight) = tokio::join!(
-            self.complete(&mut instances, seen.image.as_ref()),
+            self.name_users(&mut instances, seen.image.as_ref()),
             self.preflight(question, &seen, launches)
         );
         seen.instances = instances;
@@ -122,37 +123,39 @@ impl Cloud {
         Cause { message, help: super::help::code("VPCIdNotSpecified", &self.region) }
     }
 
-    /// Those with the whole mark. A live one with a part of it is a copy, or was tagged by hand.
-    fn ours(&self, found: Vec<Instance>, asked: Question<'_>, notes: &mut Preflight) -> Vec<OwnedInstance> {
-        let mut ours = Vec::new();
-        for one in &found {
-            match owned(one, Some(&asked.spec.name)) {
-                Some(own) => ours.push(own),
-                None if state(one).is_live() => notes.unchecked.push(format!(
-                    "{}, which has the tag {}={} but not the whole mark; it is left alone",
-                    one.instance_id().unwrap_or_default(),
-                    tags::DEPLOYMENT,
-                    asked.spec.name
-                )),
-                None => {}
-            }
-        }
-        ours.sort_by_key(|one| (one.slot.clone(), one.generation, one.id.clone()));
-        ours
+    /// Those of this deployment, and what is said of the ones that only look like it.
+    async fn own_instances(
+        &self,
+        asked: Question<'_>,
+    ) -> Result<(Vec<OwnedInstance>, Vec<String>), CloudError> {
+        let found = self.instances(vec![by_tag(tags::DEPLOYMENT, &asked.spec.name)]).await?;
+        let (mut ours, foreign) = ours(&found, &asked.spec.name);
+        // Right away, beside what else is asked: by the end of that it is known.
+        self.protections(&mut ours).await;
+        Ok((ours, foreign))
     }
 
-    /// What DescribeInstances does not say: protection, and the user of the image.
-    async fn complete(&self, instances: &mut [OwnedInstance], image: Option<&MachineImage>) {
+    /// The user of each live one, by its image.
+    async fn name_users(&self, instances: &mut [OwnedInstance], image: Option<&MachineImage>) {
         let live = || instances.iter().filter(|one| one.state.is_live());
-        let ids: Vec<String> = live().map(|one| one.id.clone()).collect();
         let known = image.and_then(|image| Some((image.id.clone(), image.user.clone()?)));
         let asked: BTreeSet<String> = live().map(|one| one.image_id.clone()).collect();
         let asked = asked.into_iter().filter(|id| image.is_none_or(|image| image.id != *id)).collect();
-        // Neither keeps a plan from being right: protection is then `None`, the user is asked for.
-        let (users, protected) = tokio::join!(self.users(asked), self.protected(&ids));
-        let users: BTreeMap<String, String> = users.unwrap_or_default().into_iter().chain(known).collect();
+        // It does not keep a plan from being right: the user is then asked for.
+        let users = self.users(asked).await.unwrap_or_default();
+        let users: BTreeMap<String, String> = users.into_iter().chain(known).collect();
         for one in instances.iter_mut().filter(|one| one.state.is_live()) {
             one.user = users.get(&one.image_id).cloned();
+        }
+    }
+
+    /// Termination protection of each live one; it stays `None` where EC2 does not say, which does not
+    /// keep a plan from being right.
+    async fn protections(&self, instances: &mut [OwnedInstance]) {
+        let live = instances.iter().filter(|one| one.state.is_live());
+        let ids: Vec<String> = live.map(|one| one.id.clone()).collect();
+        let protected = self.protected(&ids).await;
+        for one in instances {
             one.protected = protected.get(&one.id).copied();
         }
     }
@@ -192,7 +195,8 @@ impl Cloud {
         let with_tag = aws_sdk_ec2::types::Filter::builder().name("tag-key").values(tags::DEPLOYMENT).build();
         let found = self.instances(vec![with_tag]).await?;
         let mut ours: Vec<OwnedInstance> = found.iter().filter_map(|one| owned(one, None)).collect();
-        self.complete(&mut ours, None).await;
+        self.protections(&mut ours).await;
+        self.name_users(&mut ours, None).await;
         Ok(ours)
     }
 }
@@ -247,6 +251,24 @@ async fn caller_cidrs(ec2: &Ec2) -> Result<Vec<String>, address::AddressError> {
         Some(cidrs) => Ok(cidrs.clone()),
         None => Ok(vec![address::look_up(ec2.address_url.as_deref()).await?]),
     }
+}
+
+/// Those with the whole mark. A live one with a part of it is a copy, or was tagged by hand.
+fn ours(found: &[Instance], deployment: &str) -> (Vec<OwnedInstance>, Vec<String>) {
+    let (mut ours, mut foreign) = (Vec::new(), Vec::new());
+    for one in found {
+        match owned(one, Some(deployment)) {
+            Some(own) => ours.push(own),
+            None if state(one).is_live() => foreign.push(format!(
+                "{}, which has the tag {}={deployment} but not the whole mark; it is left alone",
+                one.instance_id().unwrap_or_default(),
+                tags::DEPLOYMENT,
+            )),
+            None => {}
+        }
+    }
+    ours.sort_by_key(|one| (one.slot.clone(), one.generation, one.id.clone()));
+    (ours, foreign)
 }
 
 /// Whether a slot lacks an instance that was launched as wanted.

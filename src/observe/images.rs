@@ -36,6 +36,11 @@ pub(crate) async fn observe(
     (images, unread)
 }
 
+/// Makes the registries' acquaintance while it is not known yet for which platform they are asked.
+pub(crate) async fn greet(world: &World) {
+    join_all(world.registries.values().flatten().map(|client| client.greet())).await;
+}
+
 async fn observe_service(
     spec: &Spec,
     world: &World,

@@ -81,7 +81,7 @@ async fn machines(spec: &Spec, world: &World, with_images: bool) -> Rest {
     } else if known.len() == spec.services.len() {
         join!(hosts, images::observe(spec, world, &known))
     } else {
-        let hosts = hosts.await;
+        let (hosts, ()) = join!(hosts, images::greet(world));
         let known = platforms(spec, &clouds, &hosts, engine_arch);
         let images = images::observe(spec, world, &known).await;
         (hosts, images)

@@ -62,7 +62,8 @@ impl Wire {
             return Err(RegistryError::OpenRealm { server, realm });
         }
         let scope = question.right.scope(&question.repository);
-        let request = auth::token_request(&self.http, realm, service, &scope, self.credential.as_ref());
+        let http = self.http.client().await?;
+        let request = auth::token_request(http, realm, service, &scope, self.credential.as_ref());
         let answer = self.read(request.send().await.map_err(|error| tls::no_answer(host, error))?).await?;
         match answer.status.as_u16() {
             200 => {}

@@ -68,6 +68,12 @@ impl Client {
         &self.wire.server
     }
 
+    /// Finds out how the registry is reached, so that the first question after it has only itself to
+    /// ask. What goes wrong is that question's answer.
+    pub async fn greet(&self) {
+        let _ = tokio::time::timeout(tls::WHOLE, self.wire.endpoint()).await;
+    }
+
     /// What `reference` (`SERVER/NAME[:TAG][@DIGEST]`) is for `platform`. Takes at most 30 s.
     ///
     /// A HEAD gives the digest; what a digest contains comes from the cache, or from its manifest and

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use super::error::RegistryError;
 
 /// For a connection, its TLS handshake included.
@@ -18,25 +20,57 @@ pub(super) const WHOLE: Duration = Duration::from_secs(30);
 /// A blob may be served by another host; no registry needs more hops.
 const REDIRECTS: usize = 5;
 
-/// The client for `server`. Loopback is never asked through a proxy.
-pub(super) fn http_client(server: &str, loopback: bool) -> Result<reqwest::Client, RegistryError> {
-    let setup =
-        |source: Arc<dyn StdError + Send + Sync>| RegistryError::Setup { server: server.to_owned(), source };
+/// The HTTP client of one registry, made at the first question and off the runtime's own threads:
+/// the system's roots of trust are some 140 certificates to read and parse, and machines can be
+/// asked meanwhile.
+#[derive(Debug)]
+pub(super) struct Http {
+    server: String,
+    loopback: bool,
+    /// Beside the system's.
+    roots: Vec<reqwest::Certificate>,
+    made: OnceCell<reqwest::Client>,
+}
+
+impl Http {
+    /// For `server`. Loopback is never asked through a proxy.
+    pub(super) fn new(server: &str, loopback: bool) -> Result<Self, RegistryError> {
+        let mut roots = Vec::new();
+        let files = extra_roots(&Path::new("/etc/docker/certs.d").join(server));
+        for file in files.map_err(|error| not_set_up(server, Arc::new(error)))? {
+            let certificates = reqwest::Certificate::from_pem_bundle(&file);
+            roots.extend(certificates.map_err(|error| not_set_up(server, Arc::new(error)))?);
+        }
+        Ok(Self { server: server.to_owned(), loopback, roots, made: OnceCell::new() })
+    }
+
+    pub(super) async fn client(&self) -> Result<&reqwest::Client, RegistryError> {
+        self.made.get_or_try_init(|| self.make()).await
+    }
+
+    async fn make(&self) -> Result<reqwest::Client, RegistryError> {
+        let (loopback, roots) = (self.loopback, self.roots.clone());
+        let made = tokio::task::spawn_blocking(move || build(loopback, roots)).await;
+        let made = made.map_err(|error| not_set_up(&self.server, Arc::new(error)))?;
+        made.map_err(|error| not_set_up(&self.server, Arc::new(error)))
+    }
+}
+
+fn not_set_up(server: &str, source: Arc<dyn StdError + Send + Sync>) -> RegistryError {
+    RegistryError::Setup { server: server.to_owned(), source }
+}
+
+fn build(loopback: bool, roots: Vec<reqwest::Certificate>) -> reqwest::Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("a3/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .timeout(WHOLE)
-        .redirect(reqwest::redirect::Policy::custom(follow));
+        .redirect(reqwest::redirect::Policy::custom(follow))
+        .tls_certs_merge(roots);
     if loopback {
         builder = builder.no_proxy();
     }
-    let roots =
-        extra_roots(&Path::new("/etc/docker/certs.d").join(server)).map_err(|e| setup(Arc::new(e)))?;
-    for root in roots {
-        let certificates = reqwest::Certificate::from_pem_bundle(&root).map_err(|e| setup(Arc::new(e)))?;
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|e| setup(Arc::new(e)))
+    builder.build()
 }
 
 /// Never from TLS to plain text; reqwest itself drops the credential when the host changes.

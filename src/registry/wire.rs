@@ -41,7 +41,7 @@ pub(super) struct Wire {
     pub(super) credential: Option<Credential>,
     /// Where the credential comes from, for messages.
     pub(super) origin: String,
-    pub(super) http: reqwest::Client,
+    pub(super) http: tls::Http,
     endpoint: tokio::sync::Mutex<Known>,
     /// By scope.
     pub(super) tokens: Mutex<BTreeMap<String, SecretString>>,
@@ -56,7 +56,7 @@ enum Known {
 
 /// How it is reached.
 #[derive(Clone, Debug)]
-struct Endpoint {
+pub(super) struct Endpoint {
     /// `https://HOST[:PORT]/v2/`.
     base: reqwest::Url,
     /// `None`: it lets everybody in, so far.
@@ -139,7 +139,7 @@ impl Wire {
             server: server.to_owned(),
             credential,
             origin: "`registry.password` or the Docker configuration".to_owned(),
-            http: tls::http_client(server, target::is_loopback(server))?,
+            http: tls::Http::new(server, target::is_loopback(server))?,
             endpoint: tokio::sync::Mutex::new(Known::NotYet),
             tokens: Mutex::default(),
         })
@@ -218,7 +218,7 @@ impl Wire {
     }
 
     /// Found out once; a failure answers for a few seconds those who waited for the same.
-    async fn endpoint(&self) -> Result<Endpoint, RegistryError> {
+    pub(super) async fn endpoint(&self) -> Result<Endpoint, RegistryError> {
         let mut known = self.endpoint.lock().await;
         match &*known {
             Known::Reached(endpoint) => return Ok(endpoint.clone()),
@@ -238,10 +238,11 @@ impl Wire {
     async fn reach(&self) -> Result<Endpoint, RegistryError> {
         let host = target::api_host(&self.server);
         let mut url = self.url(&format!("https://{host}/v2/"))?;
-        let mut sent = self.http.get(url.clone()).send().await;
+        let http = self.http.client().await?;
+        let mut sent = http.get(url.clone()).send().await;
         if target::is_loopback(&self.server) && sent.as_ref().is_err_and(tls::is_plain_text) {
             url = self.url(&format!("http://{host}/v2/"))?;
-            sent = self.http.get(url.clone()).send().await;
+            sent = http.get(url.clone()).send().await;
         }
         let answer = self.read(sent.map_err(|error| tls::no_answer(&self.server, error))?).await?;
         let not_a_registry =
@@ -276,7 +277,7 @@ impl Wire {
             what: question.path.clone(),
             why: "it is on another server".to_owned(),
         })?;
-        let mut request = self.http.request(question.method.clone(), url);
+        let mut request = self.http.client().await?.request(question.method.clone(), url);
         if let Some(header) = header {
             request = request.header(AUTHORIZATION, header);
         }
