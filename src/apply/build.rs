@@ -11,9 +11,9 @@ use crate::event::{Activity, Sink};
 use crate::observe::World;
 use crate::plan::hash::source_key;
 use crate::plan::names::{self, label};
-use crate::plan::step;
+use crate::plan::step::{self, Action, Step};
 use crate::registry::PushRight;
-use crate::spec::{Build, Machine, Service};
+use crate::spec::{Build, Service};
 
 /// Builds `NAME-SERVICE:src-<12>` on the local engine.
 ///
@@ -46,10 +46,12 @@ pub(crate) async fn build(work: &Work<'_>, planned: &step::Build, sink: Sink<'_>
     Ok(Done { note: Some(planned.name.clone()), image: Some(id), unchanged: false })
 }
 
-/// Denied here, minutes are saved; a registry that does not say leaves it to the push.
+/// Denied here, minutes are saved; a registry that does not say leaves it to the push. Without a push
+/// (`a3 build`, or a service on this machine) no registry is asked.
 async fn probe_push(work: &Work<'_>, service: &Service, sink: Sink<'_>) -> Result<(), Failure> {
-    let group = work.job.spec.groups.get(&service.on).map(|group| &group.machine);
-    if matches!(group, Some(Machine::Local)) {
+    let pushes =
+        |step: &Step| matches!(&step.action, Action::Push(push) if push.service == service.name);
+    if !work.job.plan.steps.iter().any(pushes) {
         return Ok(());
     }
     let repository = names::repository(&service.image);

@@ -61,5 +61,6 @@ pub(crate) async fn copy(
     });
     site.save().await?;
     let size = uploads.iter().map(|upload| upload.size).sum();
-    Ok(Done::noted(format!("{} files, {}", uploads.len(), bytes(size))))
+    let plural = if uploads.len() == 1 { "" } else { "s" };
+    Ok(Done::noted(format!("{} file{plural}, {}", uploads.len(), bytes(size))))
 }

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
-use crate::docker::{ContainerDetail, NewContainer, Probe, Proof, Swap, absolute_binds};
+use crate::docker::{ContainerDetail, NewContainer, Probe, Proof, Swap, Unproven, absolute_binds};
 use crate::event::{Activity, Sink};
 use crate::explain::chain;
 use crate::host::Host;
@@ -38,11 +38,18 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
     site.engine.ensure_network(&planned.settings.network, deployment).await?;
     let config = config(work, planned, service, &site)?;
     let new = new_container(work, planned, service, &site, (&image, &config))?;
-    // Not cut off by the first Ctrl-C: half a swap would be a gap.
+    // Not cut off by the first Ctrl-C, since half a swap would be a gap; only the proof is, and then
+    // the old one runs again.
     let (host, check) = (&site.host, planned.check.as_ref());
     let probe = |detail| probe(host, check, detail).boxed();
-    let proof = Proof { probe: check.map(|check| (&probe as &Probe<'_>, check.timeout)) };
-    site.engine.swap(&Swap { new: &new, proof, way_back: None }, sink).await?;
+    let cut = || work.job.stop.impatient().boxed();
+    let probe = check.map(|check| (&probe as &Probe<'_>, check.timeout));
+    let proof = Proof { probe, cut: Some(&cut) };
+    let swapped = site.engine.swap(&Swap { new: &new, proof, way_back: None }, sink).await;
+    swapped.map_err(|error| match error.is_interrupted() {
+        true => Failure::interrupted(),
+        false => error.into(),
+    })?;
     keep(work, planned, &site, &image).await;
     let released = ReleasedService {
         image: image.clone(),
@@ -182,7 +189,7 @@ pub(crate) async fn restart(
 ) -> StepResult {
     let spec = super::image::service(work, service)?;
     site.engine.restart_container(container, spec.stop_grace_period).await?;
-    prove(site, spec, container, sink).await?;
+    prove(work, site, spec, container, sink).await?;
     Ok(Done::noted(container))
 }
 
@@ -201,15 +208,26 @@ pub(crate) async fn start(
 ) -> StepResult {
     let spec = super::image::service(work, service)?;
     site.engine.start_container(container).await?;
-    prove(site, spec, container, sink).await?;
+    prove(work, site, spec, container, sink).await?;
     Ok(Done::noted(container))
 }
 
-async fn prove(site: &Site, service: &Service, container: &str, sink: Sink<'_>) -> Result<(), Failure> {
+async fn prove(
+    work: &Work<'_>,
+    site: &Site,
+    service: &Service,
+    container: &str,
+    sink: Sink<'_>,
+) -> Result<(), Failure> {
     let (host, check) = (&site.host, service.check.as_ref());
     let probe = |detail| probe(host, check, detail).boxed();
-    let proof = Proof { probe: check.map(|check| (&probe as &Probe<'_>, check.timeout)) };
+    let cut = || work.job.stop.impatient().boxed();
+    let probe = check.map(|check| (&probe as &Probe<'_>, check.timeout));
+    let proof = Proof { probe, cut: Some(&cut) };
     if let Err(error) = site.engine.prove(container, proof, sink).await {
+        if matches!(error, Unproven::Interrupted) {
+            return Err(Failure::interrupted());
+        }
         for line in site.engine.tail(container, 20).await.unwrap_or_default() {
             sink(Activity::Output { line });
         }

@@ -10,6 +10,10 @@ use tokio_util::sync::CancellationToken;
 /// How long the second Ctrl-C leaves for what is at work.
 const LAST_GRACE: Duration = Duration::from_secs(4);
 
+/// How long a container that has just been started may still prove that it works after the first
+/// Ctrl-C: most do within a second, and then nothing has to be undone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Whether somebody wants a3 to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
@@ -52,6 +56,12 @@ impl Stop {
     /// Ends at the first request.
     pub async fn requested(&self) {
         self.first.cancelled().await;
+    }
+
+    /// Ends a few seconds after the first request: the end of a wait that should not just be cut off.
+    pub async fn impatient(&self) {
+        self.first.cancelled().await;
+        tokio::time::sleep(PATIENCE).await;
     }
 
     /// Ends a moment after the second request.

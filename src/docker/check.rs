@@ -26,11 +26,16 @@ const SETTLE: Duration = Duration::from_millis(700);
 /// now, with its published ports and its own address.
 pub type Probe<'a> = dyn Fn(ContainerDetail) -> BoxFuture<'a, Result<(), String>> + Send + Sync + 'a;
 
+/// Ends once nobody waits any more for the proof.
+pub type Cut<'a> = dyn Fn() -> BoxFuture<'a, ()> + Send + Sync + 'a;
+
 /// What proves that a container works.
 #[derive(Clone, Copy, Default)]
 pub struct Proof<'a> {
     /// The caller's probe, and its whole deadline. `None`: only what the engine says.
     pub probe: Option<(&'a Probe<'a>, Duration)>,
+    /// Ends the wait early: the person wants to stop. `None`: nothing does.
+    pub cut: Option<&'a Cut<'a>>,
 }
 
 impl fmt::Debug for Proof<'_> {
@@ -58,6 +63,9 @@ pub enum Unproven {
     /// It never answered as it should, or never became healthy.
     #[error("{0}")]
     Late(String),
+    /// The person stopped it before that was known.
+    #[error("interrupted before it could prove that it works")]
+    Interrupted,
     /// The engine could not be asked.
     #[error("it cannot be looked at")]
     Engine(#[from] EngineError),
@@ -71,6 +79,7 @@ impl Explain for Unproven {
             }
             Self::Engine(error) => error.help(),
             Self::Ended { .. } | Self::Gone | Self::Restarting => Some("its last lines are above".into()),
+            Self::Interrupted => Some("a3 apply goes on from here".into()),
         }
     }
 }
@@ -110,7 +119,7 @@ impl Engine {
     /// it has to be up for a moment without a restart; a process that ends later is not noticed.
     ///
     /// # Errors
-    /// [`Unproven`]; a container that ended for good ends the wait at once.
+    /// [`Unproven`]; a container that ended for good ends the wait at once, and so does `proof.cut`.
     pub async fn prove(&self, name: &str, proof: Proof<'_>, sink: Sink<'_>) -> Result<(), Unproven> {
         let first = self.look(name).await?;
         if proof.probe.is_none() && first.health_deadline.is_none() {
@@ -135,7 +144,16 @@ impl Engine {
                 Err(_) => Found::NotYet(format!("no answer within {} s", TRY.as_secs())),
             })
         };
-        wait::until(&format!("{name} to work"), pace, sink, ask).await.map_err(|error| match error {
+        let on = format!("{name} to work");
+        let proving = wait::until(&on, pace, sink, ask);
+        let proven = match proof.cut {
+            None => proving.await,
+            Some(cut) => tokio::select! {
+                proven = proving => proven,
+                () = cut() => return Err(Unproven::Interrupted),
+            },
+        };
+        proven.map_err(|error| match error {
             WaitError::Ended(error) => error,
             late @ WaitError::TimedOut { .. } => Unproven::Late(late.to_string()),
         })

@@ -36,7 +36,7 @@ mod watch;
 
 pub use build::BuildRequest;
 pub use build_error::BuildError;
-pub use check::{Probe, Proof, Unproven};
+pub use check::{Cut, Probe, Proof, Unproven};
 pub use container::ContainerDetail;
 pub use context::{Context, ContextError, Entry, Kind};
 pub use create::{NewContainer, absolute_binds};

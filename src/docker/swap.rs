@@ -118,6 +118,14 @@ impl std::fmt::Display for Back {
     }
 }
 
+impl SwapError {
+    /// Whether the person stopped it, and not the container.
+    pub fn is_interrupted(&self) -> bool {
+        let Self::Failed { source, .. } = self else { return false };
+        matches!(source.downcast_ref::<Unproven>(), Some(Unproven::Interrupted))
+    }
+}
+
 impl Explain for SwapError {
     fn help(&self) -> Option<String> {
         match self {

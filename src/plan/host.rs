@@ -43,9 +43,12 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
         return;
     }
     let mut copies = Vec::new();
+    let disputed = cx.disputed_files(draft);
     // What has no image is blocked, or left out on purpose: its files wait too.
     for service in cx.spec.services_on(&cx.group.name).filter(|one| cx.images.contains_key(&one.name)) {
-        copies.extend(cx.copy(service, draft));
+        if !disputed.contains(service.name.as_str()) {
+            cx.copy(service, &mut copies, draft);
+        }
     }
     let mut strays = Vec::new();
     if cx.whole {
@@ -160,21 +163,51 @@ impl HostContext<'_> {
         self.observed.files.get(service).map_or(&[], Vec::as_slice)
     }
 
-    fn copy(&self, service: &Service, draft: &mut Draft) -> Vec<Copied> {
+    /// Services that want another content or mode where an earlier one has a file: one of the two
+    /// would change it back at every apply.
+    fn disputed_files(&self, draft: &mut Draft) -> BTreeSet<&str> {
+        let mut first: BTreeMap<String, (&str, &LocalFile)> = BTreeMap::new();
+        let mut disputed = BTreeSet::new();
+        for service in self.spec.services_on(&self.group.name) {
+            for file in self.local_files(&service.name) {
+                let target = self.resolve(&file.target);
+                let (other, known) = *first.entry(target.clone()).or_insert((&service.name, file));
+                if (&known.digest, known.mode) == (&file.digest, file.mode) {
+                    continue;
+                }
+                let why = format!("`{other}` and `{}` copy different files to {target}", service.name);
+                let help = "give one of them another target".to_owned();
+                let address = format!("{}.files", self.address(&service.name));
+                draft.block(address, BlockedKind::Impossible, why, Some(help));
+                disputed.insert(service.name.as_str());
+            }
+        }
+        disputed
+    }
+
+    /// Adds to `copies` what the service's step copies. A file that another service's step copies
+    /// already is left to that one.
+    fn copy(&self, service: &Service, copies: &mut Vec<Copied>, draft: &mut Draft) {
         let mut reasons = Vec::new();
         let mut files = Vec::new();
         let mut fields = Vec::new();
         let mut copied = Vec::new();
-        let mut in_the_way = false;
+        let mut elsewhere = false;
         for file in self.local_files(&service.name) {
             if self.is_in_the_way(file, service, draft) {
-                in_the_way = true;
+                elsewhere = true;
                 continue;
             }
             let Some(reason) = self.file_reason(file) else { continue };
             let entry = service.files.get(file.entry);
             let restarts = entry.is_some_and(|entry| entry.on_change == OnChange::Restart);
-            copied.push((self.resolve(&file.target), restarts));
+            let target = self.resolve(&file.target);
+            if let Some(shared) = copies.iter_mut().find(|copied| copied.target == target) {
+                shared.restarts |= restarts;
+                elsewhere = true;
+                continue;
+            }
+            copied.push((target, restarts));
             fields.push(self.file_field(file));
             files.push(FileCopy {
                 source: file.source.clone(),
@@ -188,10 +221,10 @@ impl HostContext<'_> {
         }
         let address = format!("{}.files", self.address(&service.name));
         if files.is_empty() {
-            if !service.files.is_empty() && !in_the_way {
+            if !service.files.is_empty() && !elsewhere {
                 draft.unchanged.push(address);
             }
-            return Vec::new();
+            return;
         }
         let fresh = reasons.iter().all(|reason| {
             matches!(reason, Reason::FileMissing { .. } | Reason::NewMachine | Reason::NotSeen)
@@ -200,7 +233,7 @@ impl HostContext<'_> {
         let action = Action::Copy { slot: self.slot.clone(), service: service.name.clone(), files };
         let step = NewStep::new(address, change, action).reasons(reasons).fields(fields);
         let step = draft.add(step.after(self.reach).provisional(self.facts.is_none()));
-        copied.into_iter().map(|(target, restarts)| Copied { step, target, restarts }).collect()
+        copies.extend(copied.into_iter().map(|(target, restarts)| Copied { step, target, restarts }));
     }
 
     fn file_reason(&self, file: &LocalFile) -> Option<Reason> {

@@ -224,6 +224,14 @@ impl GroupContext<'_> {
             draft.impossible(slot.to_string(), &cause);
             return None;
         };
+        if self.group.ssh.user.is_none() && image.user.is_none() {
+            let cause = Cause {
+                message: format!("nothing says which user {} ({}) lets in", image.id, image.name),
+                help: Some(format!("set instances.{}.ssh.user", self.group.name)),
+            };
+            draft.impossible(slot.to_string(), &cause);
+            return None;
+        }
         let ec2 = self.ec2;
         let generation = self.of_slot(slot).map(|one| one.generation).max().unwrap_or(0) + 1;
         let key_name =

@@ -48,7 +48,7 @@ async fn a_new_container_takes_the_place_of_the_old_one() {
             if got == "v2" { Ok(()) } else { Err(format!("it answers {got}")) }
         })
     };
-    let proof = Proof { probe: Some((&probe, Duration::from_secs(20))) };
+    let proof = Proof { probe: Some((&probe, Duration::from_secs(20))), cut: None };
     let swapped =
         stage.engine.swap(&Swap { new: &second, proof, way_back: None }, &stage.sink()).await.unwrap();
     println!("gap: {:?}", swapped.gap.expect("an old one was stopped"));
@@ -101,7 +101,7 @@ async fn one_that_fails_its_check_goes_and_its_last_lines_are_told() {
     let stage = Stage::new("check");
     swap(&stage, &stage.version(1)).await.unwrap();
     let probe = |_| -> BoxFuture<'_, Result<(), String>> { Box::pin(async { Err("status 500".into()) }) };
-    let proof = Proof { probe: Some((&probe, Duration::from_millis(1500))) };
+    let proof = Proof { probe: Some((&probe, Duration::from_millis(1500))), cut: None };
     let new = stage.version(2);
     let swap = Swap { new: &new, proof, way_back: None };
     let error = stage.engine.swap(&swap, &stage.sink()).await.unwrap_err();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::place::{beside_others, remove_images, sandbox, variable};
+use crate::place::{beside_others, remove_images, variable};
 use crate::plan::Plan;
 use crate::process::{Output, Running, run};
 
@@ -200,11 +200,4 @@ pub(crate) fn get(address: &str, port: u16, path: &str) -> Option<String> {
         &url,
     ]));
     (output.code == Some(0)).then_some(output.stdout)
-}
-
-/// An instance by hand, outside of every deployment: `id, address, user`.
-pub(crate) fn bystander() -> (String, String) {
-    let said = sandbox("launch", &[]);
-    let words: Vec<&str> = said.split_whitespace().collect();
-    (words[0].to_owned(), words[1].to_owned())
 }

@@ -1,1 +1,65 @@
+//! SIGKILL at a write: whatever was half done, the next apply comes to the same world.
 
+use crate::cloud::{console, host_docker, live_instances, on_host};
+use crate::deployment::Deployment;
+use crate::place::{Alone, sandbox, writes_of};
+use crate::pool::{borrow, web};
+
+/// Applies, and is killed when the n-th write arrives, or after it was done; false when there are
+/// fewer writes.
+fn apply_killed_at(deployment: &Deployment, n: usize, when: &str) -> bool {
+    let _alone = Alone::begin();
+    let mut at_work = deployment.hold(&["apply", "--yes"]);
+    sandbox("taps", &["--reset"]);
+    let (n, pid) = (format!("n={n}"), format!("pid={}", at_work.pid()));
+    sandbox("fault", &["kill-at-write", &n, &pid, &format!("when={when}")]);
+    at_work.tell("go\n");
+    let output = at_work.end();
+    sandbox("fault", &["clear", "kill-at-write"]);
+    assert!(output.code.is_none() || output.code == Some(0), "killed or done: {output}");
+    output.code.is_none()
+}
+
+/// One machine, one container, nothing half done, and the service answers.
+#[track_caller]
+fn is_whole(deployment: &Deployment, at: &str) {
+    deployment.is_converged();
+    assert_eq!(live_instances(&deployment.name).len(), 1, "{at}");
+    let id = deployment.id();
+    assert_eq!(host_docker(&id, "ps -a --format '{{.Names}} {{.State}}'"), "s2 running", "{at}");
+    let left = on_host(&id, "find /home/ec2-user -name '*.a3-*' -o -name '.a3*' -type f");
+    assert_eq!(left, "", "{at}");
+    let groups = "found = ec2.describe_security_groups(Filters=[{'Name': 'group-name', 'Values': [sys.argv[1]]}])\n\
+                  print(json.dumps(len(found['SecurityGroups'])))";
+    assert_eq!(console(groups, &[&format!("a3-{}-web", deployment.name)]), 1, "{at}");
+    assert!(deployment.get(30001, "/music.csv").contains("One"), "{at}");
+}
+
+#[test]
+fn at_a_handful_of_writes_of_a_first_apply() {
+    let web = web("cut-off");
+    for (n, when) in [(3, "after"), (9, "before"), (16, "after"), (23, "before")] {
+        apply_killed_at(&web, n, when);
+    }
+    web.apply();
+    is_whole(&web, "after four cuts");
+    web.destroy();
+}
+
+#[test]
+fn at_every_write_of_an_update() {
+    let web = borrow();
+    web.edit("deploy.yaml", "GREETING: hello", "GREETING: once");
+    web.write("music.csv", "Song,Artist\nOne,Again\n");
+    let writes = writes_of(|| drop(web.apply()));
+    assert!(writes.len() > 6, "{writes:?}");
+    for n in 1..=writes.len() {
+        web.edit("deploy.yaml", "GREETING: ", "GREETING: again-");
+        web.write("music.csv", &format!("Song,Artist\nOne,Time {n}\n"));
+        let when = if n % 2 == 0 { "before" } else { "after" };
+        let cut = apply_killed_at(&web, n, when);
+        web.apply();
+        is_whole(&web, &format!("cut {when} write {n} ({cut}): {:?}", writes.get(n - 1)));
+        assert!(web.get(30001, "/music.csv").contains(&format!("Time {n}")));
+    }
+}

@@ -1,7 +1,6 @@
 //! The sandbox: its names, its taps, its faults, and the order in which tests may disturb it.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -63,15 +62,6 @@ impl Drop for Alone {
 /// What the taps count as writes while `work` is at work alone: `place method path`.
 pub(crate) fn writes_of(work: impl FnOnce()) -> Vec<String> {
     calls_of(work).into_iter().filter(|call| call["write"] == true).map(|call| words(&call)).collect()
-}
-
-/// How many calls each place gets while `work` is at work alone.
-pub(crate) fn counts_of(work: impl FnOnce()) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for call in calls_of(work) {
-        *counts.entry(call["place"].as_str().unwrap_or_default().to_owned()).or_insert(0) += 1;
-    }
-    counts
 }
 
 fn calls_of(work: impl FnOnce()) -> Vec<Value> {
