@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::Slot;
-use crate::plan::step::{Action, Step, StepId};
+use crate::plan::step::{Action, Change, Cost, Step, StepId};
 
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,39 @@ pub(crate) struct Graph {
 
 impl Graph {
     pub(crate) fn new(steps: &[Step]) -> Self {
-        Self { steps: steps.iter().map(|step| (step.id, (step.clone(), State::Waiting))).collect() }
+        let steps = steps.iter().map(|step| (step.id, (step.clone(), State::Waiting)));
+        let mut graph = Self { steps: steps.collect() };
+        graph.await_booting();
+        graph
+    }
+
+    /// A machine that boots by itself is opened by no step: one that waits for it is added.
+    fn await_booting(&mut self) {
+        let provisional = self.steps.values().filter(|(step, _)| step.provisional);
+        let slots: BTreeSet<Slot> = provisional.filter_map(|(step, _)| slot_of(&step.action).cloned()).collect();
+        for slot in slots {
+            let steps = self.provisional(&slot);
+            if steps.iter().any(|step| step.after.iter().any(|id| self.opens_machines(*id))) {
+                continue;
+            }
+            let wait = Step {
+                id: StepId(self.next_id()),
+                address: slot.to_string(),
+                change: Change::Update,
+                action: Action::Await { slot },
+                reasons: Vec::new(),
+                fields: Vec::new(),
+                cost: Cost::None,
+                after: Vec::new(),
+                provisional: false,
+            };
+            for step in steps {
+                if let Some((step, _)) = self.steps.get_mut(&step.id) {
+                    step.after.push(wait.id);
+                }
+            }
+            self.steps.insert(wait.id, (wait, State::Waiting));
+        }
     }
 
     /// Steps that may begin now: everything before them is done, and their machine was asked.
@@ -89,7 +121,11 @@ impl Graph {
         self.steps.get(&id).is_some_and(|(step, _)| {
             matches!(
                 step.action,
-                Action::Launch(_) | Action::Start { .. } | Action::Modify(_) | Action::Firewall(_)
+                Action::Launch(_)
+                    | Action::Start { .. }
+                    | Action::Await { .. }
+                    | Action::Modify(_)
+                    | Action::Firewall(_)
             )
         })
     }
@@ -153,6 +189,7 @@ pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
         | Action::ImportKey { .. }
         | Action::Firewall(_)
         | Action::Launch(_)
+        | Action::Await { .. }
         | Action::Start { .. }
         | Action::Modify(_)
         | Action::Terminate { .. }
@@ -164,7 +201,6 @@ pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::step::{Change, Cost};
 
     fn step(id: u32, address: &str, action: Action, after: &[u32]) -> Step {
         Step {
@@ -233,6 +269,19 @@ mod tests {
         assert_eq!(ids(&graph.ready()), [5]);
         graph.set(StepId(5), State::Done);
         assert_eq!(ids(&graph.ready()), [4]);
+    }
+
+    #[test]
+    fn a_machine_that_boots_by_itself_is_waited_for() {
+        let slot = Slot::new("web", 0);
+        let provisional = Step { provisional: true, ..step(0, "web/0/s", clean(&slot), &[]) };
+        let mut graph = Graph::new(&[provisional]);
+        let ready = graph.ready();
+        assert_eq!(ready[0].title(), "wait for web/0");
+        assert_eq!(graph.reached_by(ready[0].id), vec![slot.clone()]);
+        graph.set(ready[0].id, State::Done);
+        graph.replace_provisional(&slot, vec![step(7, "web/0/s", clean(&slot), &[])]);
+        assert_eq!(ids(&graph.ready()), [7]);
     }
 
     #[test]

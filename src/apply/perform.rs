@@ -1,6 +1,6 @@
 //! From a step to its function.
 
-use super::failure::{Failure, StepResult};
+use super::failure::{Done, Failure, StepResult};
 use super::{Work, build, copy, instance, login, push, remove, run, tag};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
@@ -27,6 +27,8 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
             remove::container(&*work.sites.get(slot)?, container, *grace).await
         }
         Action::CleanHost { slot } => remove::clean(work, slot).await,
+        // What follows every step that opens a machine is all there is to it.
+        Action::Await { .. } => Ok(Done::default()),
         Action::ImportKey { .. }
         | Action::Firewall(_)
         | Action::Launch(_)

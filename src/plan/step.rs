@@ -145,6 +145,12 @@ pub enum Action {
     Firewall(Firewall),
     /// Launch an instance.
     Launch(Box<Launch>),
+    /// Wait for a machine that boots and that nothing else has to be done to. Apply adds it, since a
+    /// plan only says what changes.
+    Await {
+        /// The slot.
+        slot: Slot,
+    },
     /// Start a stopped instance.
     Start {
         /// The slot.

@@ -18,6 +18,7 @@ impl Step {
                 let verb = if self.change == Change::Replace { "replace" } else { "launch" };
                 format!("{verb} {} ({})", launch.slot, launch.name)
             }
+            Action::Await { slot } => format!("wait for {slot}"),
             Action::Start { slot, .. } => format!("start {slot}"),
             Action::Modify(modify) => format!("change {}", modify.slot),
             Action::Terminate { slot, name, .. } => format!("terminate {slot} ({name})"),
@@ -57,6 +58,7 @@ impl Action {
             Self::ImportKey { .. } => "import_key",
             Self::Firewall(_) => "firewall",
             Self::Launch(_) => "launch",
+            Self::Await { .. } => "await",
             Self::Start { .. } => "start",
             Self::Modify(_) => "modify",
             Self::Terminate { .. } => "terminate",

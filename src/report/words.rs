@@ -135,6 +135,7 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::Firewall(_), Change::Create) => "created",
         (Action::Launch(_), Change::Replace) => "replaced",
         (Action::Launch(_), _) => "launched",
+        (Action::Await { .. }, _) => "waited for",
         (Action::Start { .. } | Action::StartContainer { .. }, _) => "started",
         (Action::Firewall(_) | Action::Modify(_) | Action::UpdateContainer { .. }, _) => "changed in place",
         (Action::Terminate { .. }, _) => "terminated",
