@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::Work;
 use super::failure::{Failure, FailureKind};
 use super::instance::cloud;
+use crate::docker::EngineError;
 use crate::ec2::Cloud;
 use crate::event::Sink;
 use crate::explain::Explain as _;
-use crate::host::{Host, engine_cause};
+use crate::host::{Host, HostError, engine_cause};
 use crate::id::Slot;
 use crate::observe::{Approach, live_instances, observe_host};
 use crate::observed::{Cause, HostSeen, OwnedInstance, Seen};
@@ -121,7 +122,10 @@ async fn wait_for_ssh(
     let tagged = approach.is_pinned();
     let mut from_console = None;
     let pace = if group.ssh.strict { STRICT } else { SSH };
-    let on = format!("ssh on {}", one.slot);
+    let on = match group.ssh.strict && !tagged {
+        true => format!("the host keys on the console of {} (ssh.strict), then ssh", one.slot),
+        false => format!("ssh on {}", one.slot),
+    };
     let host = until(&on, pace, sink, async || {
         if !approach.is_pinned()
             && let Some(tag) = console_key(cloud, &one.id).await
@@ -144,14 +148,15 @@ async fn wait_for_ssh(
             HostKeyTag::from_contact(host.session().map_or("", |session| session.host_key()))
         });
         if tag.source == KeySource::FirstContact {
-            work.notice(format!(
-                "{}: the console showed no host key in time, so the one shown at first contact was accepted",
-                one.slot
-            ));
+            work.notice(first_contact(&one.slot));
         }
         cloud.set_tag(&one.id, "a3:ssh-host-key", &tag.to_string()).await?;
     }
     Ok(host)
+}
+
+pub(crate) fn first_contact(slot: &Slot) -> String {
+    format!("{slot}: the console showed no host key in time, so the one shown at first contact was accepted")
 }
 
 async fn console_key(cloud: &Cloud, id: &str) -> Option<HostKeyTag> {
@@ -177,6 +182,11 @@ fn ssh_failure(error: &WaitError<SshError>, one: &OwnedInstance, group: &str) ->
     }
 }
 
+/// The engine is there and this user may not use it.
+fn is_denied(error: &EngineError) -> bool {
+    matches!(HostError::behind(error), Some(HostError::NoEngine { said, .. }) if said.contains("permission denied"))
+}
+
 /// The person's own user data may install what the services need.
 async fn wait_for_cloud_init(host: &Host, slot: &Slot, sink: Sink<'_>) -> Result<(), Failure> {
     let pace = Pace { deadline: CLOUD_INIT, interval: Duration::from_secs(2) };
@@ -187,7 +197,7 @@ async fn wait_for_cloud_init(host: &Host, slot: &Slot, sink: Sink<'_>) -> Result
         let status = said.lines().find_map(|line| line.strip_prefix("status: ")).unwrap_or("done").to_owned();
         // `error` and `degraded` are shown by cloud-init itself; the services may work all the same.
         let goes_on = matches!(status.as_str(), "running" | "not started" | "not run");
-        Ok::<_, crate::host::HostError>(if goes_on { Found::NotYet(status) } else { Found::Ready(status) })
+        Ok::<_, HostError>(if goes_on { Found::NotYet(status) } else { Found::Ready(status) })
     });
     let status = waited.await.map_err(|error| match error {
         WaitError::Ended(error) => Failure::from(error),
@@ -210,7 +220,8 @@ async fn wait_for_engine(work: &Work<'_>, host: &Host, slot: &Slot, sink: Sink<'
     let on = format!("the Docker engine on {slot}");
     let waited = until(&on, ENGINE, sink, async || match engine.version().await {
         Ok(version) => Ok(Found::Ready(version)),
-        Err(error) if error.is_unreachable() => Ok(Found::NotYet(error.to_string())),
+        // cloud-init is done: nobody will let this user in meanwhile.
+        Err(error) if error.is_unreachable() && !is_denied(&error) => Ok(Found::NotYet(error.to_string())),
         Err(error) => Err(error),
     });
     match waited.await {

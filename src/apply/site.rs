@@ -16,7 +16,7 @@ use crate::plan::paths::resolve;
 use crate::plan::step::{Action, Image, Plan, Step, StepId};
 use crate::record::lease::{self, Held, LeaseError};
 use crate::record::lock::{holder, person};
-use crate::record::{Record, Release, ReleaseStatus, ReleasedService, store};
+use crate::record::{KeySource, Record, Release, ReleaseStatus, ReleasedService, store};
 
 /// A machine that is worked on.
 pub(crate) struct Site {
@@ -170,7 +170,7 @@ impl Sites {
             site.save().await?;
         }
         lock(&self.sites).insert(slot.clone(), Arc::new(site));
-        confirm_host_key(work, slot).await;
+        tag_host_key(work, slot).await;
         Ok(())
     }
 
@@ -246,14 +246,18 @@ impl Sites {
     }
 }
 
-/// The console has confirmed a key that was accepted at first contact: from now on nobody asks it
-/// again. Not worth a failure, the next apply does it.
-async fn confirm_host_key(work: &Work<'_>, slot: &Slot) {
-    let Some(tag) = work.job.world.take_confirmed(slot) else { return };
+/// Tags the host key that was seen, unless it is tagged already: of a machine whose launch was cut off,
+/// or of one whose console has confirmed by now what was accepted at first contact. Not worth a
+/// failure, the next apply does it.
+async fn tag_host_key(work: &Work<'_>, slot: &Slot) {
+    let Some(tag) = work.job.world.take_host_key(slot) else { return };
     let one = live_instances(&work.job.observed.clouds).remove(slot);
     let (Some(one), Some(Ok(cloud))) = (one, work.job.world.clouds.get(&slot.group)) else { return };
+    if tag.source == KeySource::FirstContact {
+        work.notice(super::reach::first_contact(slot));
+    }
     if let Err(error) = cloud.set_tag(&one.id, "a3:ssh-host-key", &tag.to_string()).await {
-        work.notice(format!("{slot}: the confirmed host key could not be tagged: {error}"));
+        work.notice(format!("{slot}: the host key could not be tagged: {error}"));
     }
 }
 

@@ -164,7 +164,7 @@ impl Explain for TransferError {
             Why::Tls => format!(
                 "put the registry's CA into /etc/docker/certs.d/{server}/ca.crt on the engine's machine"
             ),
-            Why::DiskFull => "make room on the engine's machine: docker system df; docker image prune".into(),
+            Why::DiskFull => "make room on the engine's machine: docker system df; docker image prune; on EC2, or a larger `root_block_device.volume_size`".into(),
             Why::Platform => "build it for where it runs: `platform: linux/amd64`".into(),
             Why::Other => return None,
         })

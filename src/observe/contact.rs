@@ -2,7 +2,7 @@
 //! answers or for a day.
 
 use super::{Approach, World, now};
-use crate::observed::{Cause, OwnedInstance};
+use crate::observed::{Cause, HostSeen, NotYet, OwnedInstance};
 use crate::record::{HostKeyTag, KeySource};
 use crate::spec::Group;
 use crate::ssh::Pin;
@@ -37,14 +37,31 @@ pub(crate) async fn check(world: &World, group: &Group, one: &OwnedInstance) -> 
     }
 }
 
-/// A machine whose key nobody has tagged yet is known by its console, where that shows it.
-pub(crate) async fn pin(world: &World, group: &Group, one: &OwnedInstance, approach: &mut Approach) {
-    let Some(Ok(cloud)) = world.clouds.get(&group.name) else { return };
-    let lines = cloud.console_host_keys(&one.id).await.unwrap_or_default();
-    if let Some(tag) = HostKeyTag::from_console(&lines) {
-        // A key that makes no sense pins nothing.
-        approach.pin(&tag).ok();
+/// A machine whose key nobody has tagged yet is known by its console, where that shows it: the tag that
+/// says so.
+pub(crate) async fn pin(
+    world: &World,
+    group: &Group,
+    one: &OwnedInstance,
+    approach: &mut Approach,
+) -> Option<HostKeyTag> {
+    let cloud = world.clouds.get(&group.name)?.as_ref().ok()?;
+    let lines = cloud.console_host_keys(&one.id).await.ok()?;
+    let tag = HostKeyTag::from_console(&lines)?;
+    // A key that makes no sense pins nothing.
+    approach.pin(&tag).ok()?;
+    Some(tag)
+}
+
+/// With `ssh.strict`, nothing is sent to a machine that its console does not vouch for.
+pub(crate) fn silent_console(one: &OwnedInstance, boots: bool) -> HostSeen {
+    if boots {
+        return HostSeen::NotYet(NotYet::Booting);
     }
+    HostSeen::Unreachable(Cause {
+        message: format!("the console of {} ({}) does not show its host keys", one.slot, one.id),
+        help: Some("wait for it, or leave out `ssh.strict`".to_owned()),
+    })
 }
 
 fn judge(tag: &HostKeyTag, lines: &[String], one: &OwnedInstance) -> Contact {

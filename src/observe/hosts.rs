@@ -19,6 +19,7 @@ use crate::observed::{
 };
 use crate::plan::names::label;
 use crate::plan::owned_service;
+use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec};
 use crate::ssh::SshError;
 
@@ -77,14 +78,10 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
         Err(cause) => return HostSeen::Unreachable(cause),
     };
     let mut approach = approach;
-    if !approach.is_pinned() {
-        contact::pin(world, group, one, &mut approach).await;
-        if group.ssh.strict && !approach.is_pinned() {
-            let message = format!("the console of {slot} ({}) does not show its host keys", one.id);
-            let help = Some("wait for it, or leave out `ssh.strict`".to_owned());
-            let cause = Cause { message, help };
-            return if boots { HostSeen::NotYet(NotYet::Booting) } else { HostSeen::Unreachable(cause) };
-        }
+    let tagged = approach.is_pinned();
+    let mut tag = if tagged { None } else { contact::pin(world, group, one, &mut approach).await };
+    if group.ssh.strict && !approach.is_pinned() {
+        return contact::silent_console(one, boots);
     }
     let (connected, contact) = join!(approach.connect(), contact::check(world, group, one));
     if let Contact::Denied(cause) = contact {
@@ -92,8 +89,16 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
     }
     match connected {
         Ok(host) => {
-            if let Contact::Confirmed(tag) = contact {
-                world.keep_confirmed(slot, tag);
+            match (contact, host.session()) {
+                (Contact::Confirmed(confirmed), _) => tag = Some(confirmed),
+                // Whoever launched it was cut off before it answered.
+                (_, Some(session)) if !tagged && tag.is_none() => {
+                    tag = Some(HostKeyTag::from_contact(session.host_key()));
+                }
+                _ => {}
+            }
+            if let Some(tag) = tag {
+                world.keep_host_key(slot, tag);
             }
             world.keep_host(slot, host.clone());
             let seen = observe_one(spec, &host, slot, files).await;

@@ -57,7 +57,7 @@ pub struct World {
     /// This machine, as its ssh rules name it.
     pub machine_id: String,
     hosts: Mutex<BTreeMap<Slot, Host>>,
-    confirmed: Mutex<BTreeMap<Slot, HostKeyTag>>,
+    host_keys: Mutex<BTreeMap<Slot, HostKeyTag>>,
 }
 
 impl World {
@@ -92,7 +92,7 @@ impl World {
             refused,
             machine_id: machine_id(),
             hosts: Mutex::default(),
-            confirmed: Mutex::default(),
+            host_keys: Mutex::default(),
         }
     }
 
@@ -109,16 +109,17 @@ impl World {
     /// Forgets a machine that ended.
     pub fn forget_host(&self, slot: &Slot) {
         self.hosts().remove(slot);
+        drop(self.take_host_key(slot));
     }
 
-    /// Keeps that the console confirmed a host key that was accepted at first contact.
-    pub(crate) fn keep_confirmed(&self, slot: &Slot, tag: HostKeyTag) {
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).insert(slot.clone(), tag);
+    /// Keeps a host key that is not tagged yet, or not as the console's.
+    pub(crate) fn keep_host_key(&self, slot: &Slot, tag: HostKeyTag) {
+        self.host_keys.lock().unwrap_or_else(PoisonError::into_inner).insert(slot.clone(), tag);
     }
 
-    /// The tag that says so, once: whoever works on the machine writes it.
-    pub(crate) fn take_confirmed(&self, slot: &Slot) -> Option<HostKeyTag> {
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).remove(slot)
+    /// The tag to be written, once, by whoever works on the machine.
+    pub(crate) fn take_host_key(&self, slot: &Slot) -> Option<HostKeyTag> {
+        self.host_keys.lock().unwrap_or_else(PoisonError::into_inner).remove(slot)
     }
 
     fn hosts(&self) -> MutexGuard<'_, BTreeMap<Slot, Host>> {

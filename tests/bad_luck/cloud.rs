@@ -127,3 +127,15 @@ fn what_ends_a_machine_wants_more_than_a_yes_without_a_terminal() {
     seen.says(&[&own]);
     assert_ne!(stage.instance().0, own);
 }
+
+#[test]
+fn a_launch_that_is_not_allowed_is_said_by_the_plan() {
+    let alone = alone();
+    let stage = Stage::new("allowed");
+    alone.fault(&["ec2-error", "action=RunInstances", "code=UnauthorizedOperation", "status=403"]);
+    for command in [&["plan"][..], &["apply", "-y"]] {
+        let seen = stage.a3(command).ends(1);
+        seen.says(&["web/0", "the caller may not ec2:RunInstances in us-west-2"])
+            .helps(&["ec2:RunInstances"]);
+    }
+}

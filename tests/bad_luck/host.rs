@@ -81,7 +81,7 @@ fn somebody_else_s_folder_is_refused() {
 }
 
 #[test]
-fn an_engine_that_is_stopped_or_not_for_this_user() {
+fn an_engine_that_is_stopped() {
     let _beside = beside_others();
     let mut stage = Stage::new("engine");
     stage.deploy();
@@ -93,4 +93,19 @@ fn an_engine_that_is_stopped_or_not_for_this_user() {
     }
     stage.a3(&["status"]).ends(0).says(&[&id, "Docker engine"]);
     crate::stage::fault(&["engine-back", &format!("instance={id}")]);
+}
+
+#[test]
+fn an_engine_that_is_not_for_this_user() {
+    let _beside = beside_others();
+    let mut stage = Stage::new("group");
+    stage.makes();
+    stage.over("instances: { web: { ec2: { ami: \"${A3_SANDBOX_AMI_NOGROUP}\" }, sudo: false, ssh: { user: ec2-user } } }\n");
+    let seen = stage.a3(&["apply", "-y"]).ends(1).within(60);
+    seen.says(&["web/0", "permission denied"]).helps(&["sudo usermod -aG docker"]);
+    // With sudo it is reached all the same.
+    stage.over(
+        "instances: { web: { ec2: { ami: \"${A3_SANDBOX_AMI_NOGROUP}\" }, ssh: { user: ec2-user } } }\n",
+    );
+    stage.deploy();
 }

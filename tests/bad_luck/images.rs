@@ -48,7 +48,8 @@ fn the_registry_and_sshd_are_away_too(stage: &mut Stage) {
 #[test]
 fn a_failing_build_shows_its_step_and_the_last_lines() {
     let _beside = beside_others();
-    let stage = Stage::local("build", 9811);
+    let mut stage = Stage::local("build", 9811);
+    stage.makes();
     stage.write(
         "app/Dockerfile",
         "ARG BASE\nFROM ${BASE}\nRUN echo fine\nRUN for i in $(seq 1 40); do echo \"line $i of it\"; done; exit 7\n",
@@ -101,7 +102,7 @@ fn a_disk_that_is_too_small() {
         .arg(format!("of={}", big.display())));
     // Nothing is known of the machine when this is planned; the pull is where it shows.
     let seen = stage.a3(&["apply", "-y"]).ends(1);
-    seen.says(&["disk"]).helps(&["root_block_device.volume_size"]);
+    seen.says(&["web/0", "the disk is full"]).helps(&["docker image prune", "root_block_device.volume_size"]);
     // By now both are known, and the plan says it.
     let seen = stage.plan().ends(1);
     seen.says(&["web/0/app", "the disk has", "MiB free"]).helps(&["root_block_device.volume_size"]);

@@ -108,7 +108,7 @@ fn strict_waits_for_the_console_until_it_is_interrupted() {
         .unwrap();
     let said = || std::fs::read_to_string(&err).unwrap();
     let began = Instant::now();
-    while !said().contains("the console does not show its host keys yet") {
+    while !said().contains("waiting for the host keys on the console of web/0 (ssh.strict)") {
         if began.elapsed() > Duration::from_secs(60) || child.try_wait().unwrap().is_some() {
             child.kill().ok();
             child.wait().unwrap();

@@ -322,6 +322,9 @@ pub(crate) fn load_tiny(address: &str) {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        // What a case that failed has left in the way.
+        let lease = format!("/var/lib/a3/{}/lease-90", self.name);
+        drop(fs::remove_file(lease));
         if self.made {
             self.environment.clear();
             self.over("x-nothing: 1\n");
