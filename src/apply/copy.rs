@@ -7,7 +7,7 @@ use crate::event::Sink;
 use crate::host::Upload;
 use crate::plan::step::FileCopy;
 use crate::record::CopiedFile;
-use crate::report::words::bytes;
+use crate::report::words::{bytes, counted};
 
 /// Copies data files to the machine.
 ///
@@ -61,6 +61,5 @@ pub(crate) async fn copy(
     });
     site.save().await?;
     let size = uploads.iter().map(|upload| upload.size).sum();
-    let plural = if uploads.len() == 1 { "" } else { "s" };
-    Ok(Done::noted(format!("{} file{plural}, {}", uploads.len(), bytes(size))))
+    Ok(Done::noted(format!("{}, {}", counted(uploads.len(), "file"), bytes(size))))
 }

@@ -35,7 +35,8 @@ impl Graph {
     /// A machine that boots by itself is opened by no step: one that waits for it is added.
     fn await_booting(&mut self) {
         let provisional = self.steps.values().filter(|(step, _)| step.provisional);
-        let slots: BTreeSet<Slot> = provisional.filter_map(|(step, _)| slot_of(&step.action).cloned()).collect();
+        let slots: BTreeSet<Slot> =
+            provisional.filter_map(|(step, _)| slot_of(&step.action).cloned()).collect();
         for slot in slots {
             let steps = self.provisional(&slot);
             if steps.iter().any(|step| step.after.iter().any(|id| self.opens_machines(*id))) {
@@ -142,19 +143,24 @@ impl Graph {
     pub(crate) fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) {
         let old = self.provisional(slot);
         let removed: BTreeSet<StepId> = old.iter().map(|step| step.id).collect();
+        let states: BTreeMap<StepId, State> =
+            removed.iter().filter_map(|id| Some((*id, self.steps.get(id)?.1))).collect();
         for id in &removed {
             self.steps.remove(id);
         }
         let mut successor = BTreeMap::new();
         for mut step in planned {
+            let mut state = State::Waiting;
             if let Some(before) = old.iter().find(|before| is_same_work(before, &step)) {
                 successor.insert(before.id, step.id);
+                // What hung on a failure before the machine answered still does.
+                state = states.get(&before.id).copied().unwrap_or(state);
                 let elsewhere = before.after.iter().filter(|id| !removed.contains(id)).copied();
                 step.after.extend(elsewhere);
                 step.after.sort_unstable();
                 step.after.dedup();
             }
-            self.steps.insert(step.id, (step, State::Waiting));
+            self.steps.insert(step.id, (step, state));
         }
         for (step, _) in self.steps.values_mut() {
             let after = step.after.iter().filter_map(|id| match removed.contains(id) {

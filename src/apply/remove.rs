@@ -9,6 +9,7 @@ use super::site::Site;
 use crate::host::Removal;
 use crate::id::Slot;
 use crate::plan::names;
+use crate::report::words::counted;
 
 /// Removes data files that a3 had copied.
 ///
@@ -27,7 +28,7 @@ pub(crate) async fn files(site: &Site, targets: &[String]) -> StepResult {
     site.host.remove_empty_folders(&removals).await?;
     site.note(|record| record.files.retain(|target, _| !targets.contains(target)));
     site.save().await?;
-    Ok(Done::noted(format!("{} files", targets.len())))
+    Ok(Done::noted(counted(targets.len(), "file")))
 }
 
 /// Stops and removes one container of ours.

@@ -6,7 +6,7 @@ use super::failure::FailureKind;
 use super::runner::Summary;
 use crate::explain::Explain as _;
 use crate::id::Slot;
-use crate::observe::live_instances;
+use crate::observe::{Need, live_instances};
 use crate::record::ReleaseStatus;
 
 /// Finishes every machine that was worked on.
@@ -30,7 +30,9 @@ pub(crate) async fn settle(work: &Work<'_>, summary: &mut Summary) {
             work.notice(format!("{}: the lease ends by itself: {}", site.slot, failure.cause.message));
         }
     }
-    if summary.is_success() && !work.job.plan.destroy {
+    // Images alone answer nowhere.
+    let deploys = work.job.world.need == Need::Everything;
+    if summary.is_success() && !work.job.plan.destroy && deploys {
         summary.addresses = addresses(work).await;
     }
 }

@@ -223,7 +223,7 @@ pub struct LogsArgs {
     /// The service; all when none is named.
     #[arg(value_name = "SERVICE")]
     pub service: Vec<String>,
-    /// Goes on.
+    /// Goes on with what comes, until Ctrl-C.
     #[arg(long)]
     pub follow: bool,
     /// Since a time (RFC 3339) or a duration ago (10m).

@@ -34,6 +34,11 @@ async fn images(session: &Session, args: &ImageArgs, goal: ImageGoal) -> Ended {
     let consent = session.consent(&spec, args.yes)?;
     let _lock = work::lock(&spec).await?;
     let looked = look(&spec, args, goal, consent).await;
+    if looked.plan.is_empty() {
+        let done = if goal == ImageGoal::Built { "is built" } else { "is in its registry" };
+        terminal::talk(&format!("Nothing to do: every image {done}.\n"));
+        return Ok(Exit::Done);
+    }
     let verb = if goal == ImageGoal::Built { "build" } else { "push" };
     let how = How {
         yes: true,

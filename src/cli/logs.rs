@@ -35,7 +35,8 @@ pub(crate) async fn logs(session: &Session, args: &LogsArgs) -> Ended {
         follow: args.follow,
         since: args.since.as_deref().map(moment).transpose()?,
         until: args.until.as_deref().map(moment).transpose()?,
-        tail: args.tail,
+        // The last lines that match, not the matches among the last lines.
+        tail: args.tail.filter(|_| args.grep.is_none() || args.follow),
         // Logs of several containers are merged by time.
         timestamps: true,
     };
@@ -51,8 +52,14 @@ pub(crate) async fn logs(session: &Session, args: &LogsArgs) -> Ended {
             Some("a3 status shows what there is; a3 apply starts it"),
         ));
     }
-    let printer =
-        Printer { look: session.data_look, timestamps: args.timestamps, grep, named: sources.len() > 1 };
+    let last = args.tail.filter(|_| args.grep.is_some() && !args.follow);
+    let printer = Printer {
+        look: session.data_look,
+        timestamps: args.timestamps,
+        grep,
+        named: sources.len() > 1,
+        last,
+    };
     read(session, sources, &options, &printer).await
 }
 
@@ -102,6 +109,8 @@ struct Printer {
     timestamps: bool,
     grep: Option<Regex>,
     named: bool,
+    /// Only so many of the last lines that are printed.
+    last: Option<u32>,
 }
 
 impl Printer {
@@ -159,8 +168,10 @@ async fn read(session: &Session, sources: Vec<Source>, options: &LogOptions, pri
         }
         // RFC 3339 in UTC with nanoseconds: the order of the text is the order of time.
         lines.sort_by(|(_, a), (_, b)| a.time.cmp(&b.time));
-        for (name, line) in &lines {
-            printer.line(name, line).into_iter().for_each(|text| terminal::data(&text));
+        let shown: Vec<String> = lines.iter().filter_map(|(name, line)| printer.line(name, line)).collect();
+        let last = printer.last.and_then(|last| usize::try_from(last).ok()).unwrap_or(shown.len());
+        for text in &shown[shown.len().saturating_sub(last)..] {
+            terminal::data(text);
         }
     }
     let _ = session;

@@ -8,6 +8,7 @@ use super::fault::{Ended, Fault};
 use super::{Session, terminal};
 use crate::explain::{Explain as _, chain};
 use crate::load::{LoadError, Loaded, load_config};
+use crate::report::words::counted;
 use crate::spec;
 
 /// The version of `validate --json`.
@@ -23,11 +24,12 @@ pub(crate) fn validate(session: &Session, args: &Validate) -> Ended {
     }
     let loaded = loaded.map_err(|error| session.fault_of(&error))?;
     let spec = &loaded.spec;
+    let (services, machines) = (spec.services.len(), spec.slots().count());
     let text = format!(
-        "{} is valid: {} services on {} machines\n",
+        "{} is valid: {} on {}\n",
         spec.name,
-        spec.services.len(),
-        spec.slots().count()
+        counted(services, "service"),
+        counted(machines, "machine")
     );
     terminal::data(&text);
     Ok(Exit::Done)

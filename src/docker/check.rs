@@ -144,7 +144,7 @@ impl Engine {
                 Err(_) => Found::NotYet(format!("no answer within {} s", TRY.as_secs())),
             })
         };
-        let on = format!("{name} to work");
+        let on = format!("{} to work", first.seen.name);
         let proving = wait::until(&on, pace, sink, ask);
         let proven = match proof.cut {
             None => proving.await,

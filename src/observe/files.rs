@@ -45,6 +45,23 @@ pub(crate) async fn read(spec: &Spec, missing: &mut Vec<Cause>) -> IndexMap<Stri
     }
 }
 
+/// Private keys that the spec names and that cannot be read: found before anything is launched.
+pub(crate) fn unreadable_keys(spec: &Spec) -> Vec<Cause> {
+    let named = spec.groups.values().filter_map(|group| Some((group, group.ssh.identity_file.as_ref()?)));
+    let unreadable = named.filter_map(|(group, path)| {
+        let error = fs::File::open(path).err()?;
+        Some(Cause {
+            message: format!("the key {} of group `{}` cannot be read: {error}", path.display(), group.name),
+            help: Some(format!(
+                "ls -l {}, or correct instances.{}.ssh.identity_file; ssh-keygen -t ed25519 makes a key",
+                path.display(),
+                group.name
+            )),
+        })
+    });
+    unreadable.collect()
+}
+
 fn cannot_read(service: &str, entry: &DataFile, error: &io::Error) -> Cause {
     let source = entry.source.display();
     Cause {

@@ -41,6 +41,9 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
     let (images, unread) = first.unwrap_or(rest.images);
     let mut missing = world.missing.clone();
     missing.extend(rest.missing);
+    if world.need == Need::Everything {
+        missing.extend(files::unreadable_keys(spec));
+    }
     missing.extend(unread.values().cloned());
     Observed {
         now: now(),

@@ -119,10 +119,9 @@ impl HostContext<'_> {
         }
         match &facts.engine {
             Seen::Present(_) => true,
-            Seen::Absent if self.group.install_docker => true,
             Seen::Absent => {
                 let why = "Docker is not installed there".to_owned();
-                let help = format!("install it, or set `install_docker: true` in `{}`", self.group.name);
+                let help = "install it there; on EC2, `user_data` can do that at first boot".to_owned();
                 draft.block(self.slot.to_string(), BlockedKind::Impossible, why, Some(help));
                 false
             }

@@ -300,6 +300,9 @@ impl GroupContext<'_> {
         ];
         let ttl = launch.ttl.map(|ttl| format!("{} from first boot", ttl_text(ttl.as_secs())));
         fields.extend(ttl.map(|ttl| FieldChange::new("ttl", Shown::Text(ttl))));
+        // It may hold anything, secrets too, so only its size is shown.
+        let user_data = launch.user_data.as_ref().map(|data| format!("{} bytes", data.len()));
+        fields.extend(user_data.map(|size| FieldChange::new("user_data", Shown::Text(size))));
         fields.push(FieldChange::new("id", Shown::KnownAfter("launch".into())));
         fields.push(FieldChange::new("public_ip", Shown::KnownAfter("launch".into())));
         fields

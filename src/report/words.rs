@@ -151,6 +151,11 @@ pub fn participle(step: &Step) -> &'static str {
     }
 }
 
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
 /// `built, tagged and pushed`.
 pub fn list(words: &[&str]) -> String {
     match words {
