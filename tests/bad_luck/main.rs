@@ -4,6 +4,8 @@
 //! The real `a3` against the sandbox: `sandbox/up && . sandbox/.run/env`, then
 //! `cargo test --test bad_luck -- --test-threads=2`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod cloud;
 mod host;
 mod images;

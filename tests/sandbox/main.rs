@@ -2,6 +2,8 @@
 //! registries, this machine's engine. Each call of a3 is a process of its own, with its own state and
 //! cache folder, as a person's would be. Started by `make test`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod bystanders;
 mod cloud;
 mod credentials;
