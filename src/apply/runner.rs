@@ -170,7 +170,8 @@ fn end(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary, ended: Ended) 
             finished(work, &step, outcome_of_failure(&failure, output), began);
             for skipped in graph.fail_behind(step.id) {
                 summary.skipped += 1;
-                let why = format!("`{}` failed", step.title());
+                let ended = if failure.kind == FailureKind::Interrupted { "was interrupted" } else { "failed" };
+                let why = format!("`{}` {ended}", step.title());
                 finished(work, &skipped, Outcome::Skipped { why }, Instant::now());
             }
         }
