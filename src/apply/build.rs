@@ -49,8 +49,7 @@ pub(crate) async fn build(work: &Work<'_>, planned: &step::Build, sink: Sink<'_>
 /// Denied here, minutes are saved; a registry that does not say leaves it to the push. Without a push
 /// (`a3 build`, or a service on this machine) no registry is asked.
 async fn probe_push(work: &Work<'_>, service: &Service, sink: Sink<'_>) -> Result<(), Failure> {
-    let pushes =
-        |step: &Step| matches!(&step.action, Action::Push(push) if push.service == service.name);
+    let pushes = |step: &Step| matches!(&step.action, Action::Push(push) if push.service == service.name);
     if !work.job.plan.steps.iter().any(pushes) {
         return Ok(());
     }

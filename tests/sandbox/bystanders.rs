@@ -40,7 +40,12 @@ impl Bystanders {
         let line = "filters = [{'Name': 'group-name', 'Values': ['sandbox-bystander', 'default']}]\n\
                     print(json.dumps(ec2.describe_security_groups(Filters=filters)['SecurityGroups']))";
         let container = host.map(|host| {
-            host_docker(host, &format!("inspect -f '{{{{.Id}}}} {{{{.State.Running}}}} {{{{.State.StartedAt}}}}' {CONTAINER}"))
+            host_docker(
+                host,
+                &format!(
+                    "inspect -f '{{{{.Id}}}} {{{{.State.Running}}}} {{{{.State.StartedAt}}}}' {CONTAINER}"
+                ),
+            )
         });
         let image = crate::images::digest_of(&reference());
         Self { instance, groups: console(line, &[]), container: container.unwrap_or_default(), image }

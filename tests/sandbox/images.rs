@@ -15,12 +15,20 @@ pub(crate) fn reference(name: &str) -> String {
 pub(crate) fn push_other(reference: &str) {
     let _beside = beside_others();
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("Dockerfile"), format!("FROM {}\nCMD [\"true\"]\n", variable("A3_SANDBOX_TINY"))).unwrap();
+    std::fs::write(
+        folder.path().join("Dockerfile"),
+        format!("FROM {}\nCMD [\"true\"]\n", variable("A3_SANDBOX_TINY")),
+    )
+    .unwrap();
     let script = "export DOCKER_CONFIG=$1; docker login -u \"$3\" --password-stdin \"$4\" <\"$5\" && \
                   docker build -q -t \"$2\" \"$1\" && docker push -q \"$2\"";
     let (server, user) = (variable("A3_SANDBOX_GHCR"), variable("A3_SANDBOX_GHCR_USER"));
     let file = variable("A3_SANDBOX_GHCR_PASSWORD_FILE");
-    run(Command::new("sh").args(["-c", script, "sh"]).arg(folder.path()).args([reference, &user, &server, &file])).ok();
+    run(Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(folder.path())
+        .args([reference, &user, &server, &file]))
+    .ok();
 }
 
 /// The registry's digest of a reference.
@@ -55,7 +63,9 @@ fn registry(line: &str, reference: &str) -> String {
     let user = variable("A3_SANDBOX_GHCR_USER");
     let file = variable("A3_SANDBOX_GHCR_PASSWORD_FILE");
     let program = format!("{program}{line}\n");
-    run(Command::new(variable("A3_SANDBOX_PYTHON")).args(["-c", &program, repository, tag, &user, &file])).ok().stdout
+    run(Command::new(variable("A3_SANDBOX_PYTHON")).args(["-c", &program, repository, tag, &user, &file]))
+        .ok()
+        .stdout
 }
 
 #[test]

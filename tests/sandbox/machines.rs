@@ -4,16 +4,17 @@ use serde_json::Value;
 
 use crate::bystanders::{self, Bystanders};
 use crate::cloud::{self, host_docker, instance};
+use crate::deployment::Deployment;
 use crate::deployment::get;
 use crate::place::{remove_images, variable};
 use crate::pool::{group, registry, web, web_service, write_sources};
-use crate::deployment::Deployment;
 use crate::process::{Output, run};
 
 /// `(STEP, "step_started" | "step_finished")` of the steps of a kind, in the order of the events.
 fn order(applied: &Output, title: &str) -> Vec<(String, String)> {
     let events = applied.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let of_step = events.filter(|event| event["title"].as_str().is_some_and(|found| found.starts_with(title)));
+    let of_step =
+        events.filter(|event| event["title"].as_str().is_some_and(|found| found.starts_with(title)));
     of_step
         .map(|event| {
             let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();

@@ -11,10 +11,15 @@ use crate::process::run;
 fn music(name: &str) -> Deployment {
     let mut deployment = Deployment::new(name, "name: replaced-below\n");
     for part in ["deploy.yaml", "examples"] {
-        let copied = run(Command::new("cp").args(["-r", "-T"]).arg(checkout().join(part)).arg(deployment.path(part)));
+        let copied =
+            run(Command::new("cp").args(["-r", "-T"]).arg(checkout().join(part)).arg(deployment.path(part)));
         copied.ok();
     }
-    deployment.edit("deploy.yaml", "name: music-${REGID:?your GitHub user id, lower case}", &format!("name: {name}"));
+    deployment.edit(
+        "deploy.yaml",
+        "name: music-${REGID:?your GitHub user id, lower case}",
+        &format!("name: {name}"),
+    );
     // Unlike what an earlier run has left in the registry.
     let source = std::fs::read_to_string(deployment.path("examples/music-service/music.py")).unwrap();
     deployment.write("examples/music-service/music.py", &format!("{source}# run {}\n", std::process::id()));
@@ -37,7 +42,8 @@ fn the_songs_come_from_the_instance_and_again_nothing_changes() {
     }
     let songs = music.get(30001, "/api/v1/music/");
     assert!(songs.contains("Maple Leaf Rag"), "{songs}");
-    let read = run(Command::new("sh").args(["-c", "printf 'read\\nquit\\n' | python3 \"$0\" \"$1\" 30001"])
+    let read = run(Command::new("sh")
+        .args(["-c", "printf 'read\\nquit\\n' | python3 \"$0\" \"$1\" 30001"])
         .arg(music.path("examples/music-service/mcli/mcli.py"))
         .arg(music.address()));
     read.ok().says("Maple Leaf Rag");
@@ -54,7 +60,10 @@ fn the_songs_come_from_the_instance_and_again_nothing_changes() {
     let kept = format!("{}/learner/s2-standalone", variable("A3_SANDBOX_GHCR"));
     assert!(!images_like(&kept).is_empty(), "images here are kept");
     let left = music.plan();
-    assert!(!left.kinds().iter().any(|kind| ["build", "push"].contains(kind)), "the registry keeps them: {left:?}");
+    assert!(
+        !left.kinds().iter().any(|kind| ["build", "push"].contains(kind)),
+        "the registry keeps them: {left:?}"
+    );
     let again = writes_of(|| drop(music.destroy()));
     assert!(again.is_empty(), "a second destroy writes: {again:?}");
 }
