@@ -274,15 +274,6 @@ impl GroupContext<'_> {
             let help = Some("choose an AMI and an instance type of one architecture".to_owned());
             draft.impossible(slot.to_string(), &Cause { message, help });
         }
-        if let Some(image) = &self.cloud.image
-            && image.user.is_none()
-            && self.group.ssh.user.is_none()
-            && self.spec.services_on(&self.group.name).next().is_some()
-        {
-            let message = format!("the user that {} ({}) lets in is not known", image.id, image.name);
-            let help = Some(format!("set `instances.{}.ssh.user`", self.group.name));
-            draft.impossible(slot.to_string(), &Cause { message, help });
-        }
         for refusal in &self.cloud.refusals {
             draft.impossible(slot.to_string(), refusal);
         }

@@ -88,7 +88,7 @@ fn a_disk_that_is_too_small() {
     stage.makes();
     stage.over("instances: { web: { ec2: { ami: \"${A3_SANDBOX_AMI_SMALLDISK}\" } } }\n");
     // Who may log in is not known of an AMI with such a name: said before it is launched.
-    stage.plan().ends(1).says(&["web/0", "lets in is not known"]).helps(&["instances.web.ssh.user"]);
+    stage.plan().ends(1).says(&["web/0", "nothing says which user"]).helps(&["instances.web.ssh.user"]);
     stage.over(
         "instances: { web: { ec2: { ami: \"${A3_SANDBOX_AMI_SMALLDISK}\" }, ssh: { user: ec2-user } } }\n",
     );
