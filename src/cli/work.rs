@@ -148,7 +148,9 @@ pub(crate) async fn carry_out(
     if !how.json {
         terminal::talk(&plan_text::plan_text(plan, &session.look));
     }
-    if let Some(exit) = exit_of_blocked(plan) {
+    // A destroy takes away what it can reach; what it cannot is found again by the proof at the end.
+    let goes_on = |exit| plan.destroy && exit == Exit::Unreachable && !plan.steps.is_empty();
+    if let Some(exit) = exit_of_blocked(plan).filter(|exit| !goes_on(*exit)) {
         return Err(Fault::new(exit, "nothing was done, since some decisions could not be made", None));
     }
     if plan.steps.is_empty() {

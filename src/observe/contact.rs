@@ -89,3 +89,62 @@ fn judge(tag: &HostKeyTag, lines: &[String], one: &OwnedInstance) -> Contact {
         )),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Arch, Slot};
+    use crate::observed::InstanceState;
+
+    const OWN: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9dG4kjRhQTtWTVzd2t27+t0DEHBPW7iOD23TUiYLio";
+    const OTHER: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBG1eSysVIdb3SKIX/gfM0fGybAxsscybguqqMQk7BvMcmN5QPyugLM82GjDJHpnPwzNaEqFiHbkU1YB2JYyWK+0=";
+
+    fn instance() -> OwnedInstance {
+        OwnedInstance {
+            id: "i-1".into(),
+            slot: Slot::new("web", 0),
+            generation: 1,
+            name: "furious_curie".into(),
+            state: InstanceState::Running,
+            launched: 0,
+            instance_type: "t2.micro".into(),
+            arch: Arch::Amd64,
+            image_id: "ami-1".into(),
+            user: None,
+            key_name: None,
+            subnet_id: None,
+            vpc_id: None,
+            security_groups: Vec::new(),
+            iam_instance_profile: None,
+            hop_limit: None,
+            public_ip: None,
+            private_ip: None,
+            spot: false,
+            protected: None,
+            hash: None,
+            host_key: None,
+            deadline: None,
+            tags: std::collections::BTreeMap::new(),
+            state_reason: None,
+        }
+    }
+
+    fn judged(tag: &str, console: &[&str]) -> Contact {
+        let lines: Vec<String> = console.iter().map(|line| format!("{line} root@ip-10-0-0-1")).collect();
+        judge(&tag.parse().unwrap(), &lines, &instance())
+    }
+
+    #[test]
+    fn the_console_confirms_denies_or_says_nothing() {
+        let tag = format!("first-contact {OWN}");
+        assert_eq!(judged(&tag, &[]), Contact::Open);
+        let confirmed = Contact::Confirmed(format!("console {OWN}").parse().unwrap());
+        assert_eq!(judged(&tag, &[OTHER, OWN]), confirmed);
+        let Contact::Denied(cause) = judged(&tag, &[OTHER]) else { panic!("not denied") };
+        let (own, other) = (OWN.parse::<Pin>().unwrap().shown(), OTHER.parse::<Pin>().unwrap().shown());
+        assert!(cause.message.contains(&own) && cause.message.contains(&other), "{}", cause.message);
+        let fingerprint = own.split(' ').next_back().unwrap();
+        let tag = format!("first-contact {fingerprint}");
+        assert!(matches!(judged(&tag, &[OWN]), Contact::Confirmed(_)), "a fingerprint is the same key");
+    }
+}

@@ -197,7 +197,12 @@ fn no_platform(service: &Service, observed: &Observed, draft: &mut Draft) {
     let help = format!("see `{on}`; or set `services.{name}.platform`, linux/amd64 or linux/arm64");
     // EC2 has answered: it has no such AMI.
     let answered = observed.clouds.get(on).is_some_and(|seen| seen.present().is_some());
-    let kind = if answered { BlockedKind::Impossible } else { BlockedKind::Unreachable };
+    let mut hosts = observed.hosts.iter().filter(|(slot, _)| slot.group == *on);
+    let kind = match hosts.any(|(_, seen)| matches!(seen, HostSeen::Refused(_))) {
+        true => BlockedKind::Refused,
+        false if answered => BlockedKind::Impossible,
+        false => BlockedKind::Unreachable,
+    };
     draft.block(address, kind, why, Some(help));
 }
 

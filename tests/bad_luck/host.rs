@@ -1,6 +1,8 @@
 //! What is on a machine already: other people's containers, folders and rights.
 
-use crate::stage::{Stage, beside_others, load_tiny, on, variable};
+use std::process::Command;
+
+use crate::stage::{Stage, beside_others, fault, load_tiny, on, run, variable};
 
 #[test]
 fn foreign_containers_in_the_way_stay() {
@@ -86,13 +88,13 @@ fn an_engine_that_is_stopped() {
     let mut stage = Stage::new("engine");
     stage.deploy();
     let (id, address) = stage.instance();
-    crate::stage::fault(&["engine-dead", &format!("instance={id}")]);
+    fault(&["engine-dead", &format!("instance={id}")]);
     for command in [&["plan"][..], &["apply", "-y"]] {
         let seen = stage.a3(command).ends(69).within(60);
         seen.says(&["web/0", &address, "Docker engine"]).helps(&["docker version"]);
     }
     stage.a3(&["status"]).ends(0).says(&[&id, "Docker engine"]);
-    crate::stage::fault(&["engine-back", &format!("instance={id}")]);
+    fault(&["engine-back", &format!("instance={id}")]);
 }
 
 #[test]
@@ -108,4 +110,50 @@ fn an_engine_that_is_not_for_this_user() {
         "instances: { web: { ec2: { ami: \"${A3_SANDBOX_AMI_NOGROUP}\" }, ssh: { user: ec2-user } } }\n",
     );
     stage.deploy();
+}
+
+/// The deployment of `stage`, on a machine that is there.
+fn on_host(stage: &Stage, address: &str) {
+    let text = std::fs::read_to_string(stage.path("deploy.yaml")).unwrap();
+    let (before, rest) = text.split_once("    ec2:\n").unwrap();
+    let (_, after) = rest.split_once("    ssh:").unwrap();
+    stage.write("deploy.yaml", &format!("{before}    host: ec2-user@{address}\n    ssh:{after}"));
+}
+
+#[test]
+fn a_host_that_nobody_knows_and_one_that_is_away_while_destroying() {
+    let _beside = beside_others();
+    let mut cloud = Stage::new("box");
+    cloud.over("services: !reset null\n");
+    cloud.deploy();
+    let (id, address) = cloud.instance();
+    let mut stage = Stage::new("known");
+    on_host(&stage, &address);
+    let seen = stage.plan().ends(73);
+    seen.says(&["web/0", &address, "host key", "not known"]).helps(&[&format!("ssh ec2-user@{address}")]);
+    let known = || run(Command::new("ssh-keyscan").args(["-t", "ed25519", &address]));
+    stage.write("home/.ssh/known_hosts", &format!("{}\n", known()));
+    stage.deploy().says(&[":8080"]);
+
+    fault(&["host-key", &format!("instance={id}")]);
+    for command in [&["plan"][..], &["apply", "-y"], &["destroy", "-y"]] {
+        let seen = stage.a3(command).ends(73);
+        seen.says(&["web/0", "shows the host key", "known_hosts"]).helps(&["ssh-keygen -R", &address]);
+    }
+    stage.write("home/.ssh/known_hosts", &format!("{}\n", known()));
+
+    // What can be reached is removed, what cannot is listed.
+    stage.over(
+        "instances: { here: { local: {} } }\nservices: { app: { on: web }, near: { on: here, image: NAME-near:v1, build: { \
+         context: app, args: { BASE: \"${A3_SANDBOX_TINY}\" } } } }\n",
+    );
+    stage.deploy();
+    fault(&["sshd-dead", &format!("instance={id}")]);
+    let seen = stage.a3(&["destroy", "-y"]).ends(69);
+    let seen = seen.says(&["web/0", &address, "still there"]);
+    let near =
+        run(Command::new("docker").args(["ps", "-aq", "--filter", &format!("name={}-near", stage.name)]));
+    assert_eq!(near, "", "what could be reached was not removed: {seen}");
+    fault(&["sshd-back", &format!("instance={id}")]);
+    stage.a3(&["destroy", "-y"]).ends(0).says(&["Nothing is left"]);
 }

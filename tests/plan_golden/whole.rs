@@ -42,6 +42,17 @@ fn host_unreachable() {
     assert_eq!((ending(&plan), kinds(&plan).len()), ("unreachable", 0));
 }
 
+#[test]
+fn host_refused() {
+    let (spec, mut seen) = on_ec2();
+    seen.hosts.insert(slot(0), HostSeen::Refused(away()));
+    let refused = plan(&spec, &seen, &Options::default());
+    assert_eq!((ending(&refused), kinds(&refused).len()), ("refused", 0));
+    // Ending it needs EC2 only.
+    let options = Options { replace: [slot(0)].into(), ..Options::default() };
+    assert_eq!(ending(&plan(&spec, &seen, &options)), "changes");
+}
+
 /// A change of the machine that does not restart it says nothing about why it does not answer.
 #[test]
 fn host_unreachable_while_a_tag_changes() {
