@@ -138,7 +138,7 @@ fn a_host_that_nobody_knows_and_one_that_is_away_while_destroying() {
     fault(&["host-key", &format!("instance={id}")]);
     for command in [&["plan"][..], &["apply", "-y"], &["destroy", "-y"]] {
         let seen = stage.a3(command).ends(73);
-        seen.says(&["web/0", "shows the host key", "known_hosts"]).helps(&["ssh-keygen -R", &address]);
+        seen.says(&["web/0", "shows the host key", "expected"]).helps(&["ssh-keygen -R", &address]);
     }
     stage.write("home/.ssh/known_hosts", &format!("{}\n", known()));
 
