@@ -85,6 +85,19 @@ impl Graph {
         last.into_iter().filter(|(_, reach)| *reach == step).map(|(slot, _)| slot.clone()).collect()
     }
 
+    /// The machines with provisional steps that no step opens: those that boot by themselves, since an
+    /// earlier apply has launched them.
+    pub(crate) fn unreached(&self) -> BTreeSet<Slot> {
+        let provisional = self.steps.values().map(|(step, _)| step).filter(|step| step.provisional);
+        let closed = provisional.filter(|step| !step.after.iter().any(|id| self.opens_machines(*id)));
+        let closed: BTreeSet<Slot> = closed.filter_map(|step| slot_of(&step.action)).cloned().collect();
+        let opened = |slot: &Slot| {
+            let mut steps = self.provisional(slot).into_iter();
+            steps.any(|step| step.after.iter().any(|id| self.opens_machines(*id)))
+        };
+        closed.into_iter().filter(|slot| !opened(slot)).collect()
+    }
+
     fn opens_machines(&self, id: StepId) -> bool {
         self.steps.get(&id).is_some_and(|(step, _)| {
             matches!(

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -14,6 +14,7 @@ use super::{Work, perform, reach, settle};
 use crate::event::{Activity, EventKind, Outcome, ServiceAddress};
 use crate::id::Slot;
 use crate::plan::step::{Step, StepId};
+use crate::report::words::duration;
 
 /// How an apply went.
 #[derive(Clone, Debug, Default)]
@@ -43,9 +44,18 @@ impl Summary {
 
 /// How many lines of a failed step's output are replayed.
 const REPLAYED: usize = 20;
+/// How often the wait for a machine that boots is mentioned.
+const WAIT_EVERY: Duration = Duration::from_secs(10);
+
+/// What came to its end.
+enum Ended {
+    Step(Box<EndedStep>),
+    /// A machine that booted by itself, and its steps.
+    Boot(Slot, Result<Vec<Step>, Failure>),
+}
 
 /// A step that ended, and the machines that were planned again after it.
-struct Ended {
+struct EndedStep {
     step: Step,
     result: StepResult,
     output: Vec<String>,
@@ -73,6 +83,8 @@ pub(crate) async fn run(work: &Work<'_>) -> Summary {
         for step in graph.waiting() {
             summary.skipped += 1;
             let why = if work.job.stop.is_requested() { "interrupted" } else { "not reached" };
+            // What was planned and not done is no success, whatever kept it.
+            summary.failed_as(FailureKind::Failed);
             finished(work, &step, Outcome::Skipped { why: why.into() }, Instant::now());
         }
         settle::settle(work, &mut summary).await;
@@ -90,6 +102,9 @@ type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + 'a>>>;
 /// True when a second Ctrl-C cut it off.
 async fn work_through(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary) -> bool {
     let mut running: Running<'_> = FuturesUnordered::new();
+    for slot in graph.unreached() {
+        running.push(Box::pin(await_boot(work, slot, graph.next_id())));
+    }
     loop {
         if !work.job.stop.is_requested() {
             for step in graph.ready() {
@@ -108,8 +123,68 @@ async fn work_through(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary)
             ended = running.next() => ended,
             () = work.job.stop.forced() => return true,
         };
-        let Some(ended) = ended else { return false };
-        end(work, graph, summary, ended);
+        match ended {
+            Some(Ended::Step(ended)) => end(work, graph, summary, *ended),
+            Some(Ended::Boot(slot, Ok(steps))) => put_in(work, graph, slot, steps),
+            Some(Ended::Boot(slot, Err(failure))) => fail_machine(work, graph, summary, (&slot, &failure)),
+            None => return false,
+        }
+    }
+}
+
+/// Waits for a machine that an earlier apply has launched, and that only boots.
+async fn await_boot(work: &Work<'_>, slot: Slot, first: u32) -> Ended {
+    work.notice(format!("{slot} boots; what it needs is done when it answers"));
+    let said = Mutex::new(Duration::ZERO);
+    let sink = |activity: Activity| match activity {
+        Activity::Warning { message } => work.notice(message),
+        Activity::Waiting { on, elapsed } => {
+            if let Ok(mut said) = said.lock()
+                && elapsed.saturating_sub(*said) >= WAIT_EVERY
+            {
+                *said = elapsed;
+                work.notice(format!("still waiting for {on} ({})", duration(elapsed)));
+            }
+        }
+        Activity::Output { .. } | Activity::Progress { .. } => {}
+    };
+    let reached = reach::reach(work, &slot, first, &sink).await;
+    Ended::Boot(slot, reached)
+}
+
+/// Puts what a machine needs in the place of what was assumed.
+fn put_in(work: &Work<'_>, graph: &mut Graph, slot: Slot, steps: Vec<Step>) {
+    let steps = renumber(steps, graph.next_id());
+    work.emit(EventKind::HostPlanned { slot: slot.to_string(), steps: steps.clone() });
+    graph.replace_provisional(&slot, steps);
+}
+
+/// A machine that boots never answered: its first step says why, the others are skipped.
+fn fail_machine(
+    work: &Work<'_>,
+    graph: &mut Graph,
+    summary: &mut Summary,
+    (slot, failure): (&Slot, &Failure),
+) {
+    summary.failed += 1;
+    summary.failed_as(failure.kind);
+    if failure.kind == FailureKind::Locked {
+        work.job.stop.request();
+    }
+    let mut steps = graph.provisional(slot).into_iter();
+    let Some(first) = steps.next() else { return };
+    graph.set(first.id, State::Failed);
+    finished(work, &first, outcome_of_failure(failure, Vec::new()), Instant::now());
+    let mut skipped = graph.fail_behind(first.id);
+    for step in steps.filter(|step| !skipped.iter().any(|other| other.id == step.id)).collect::<Vec<_>>() {
+        graph.set(step.id, State::Failed);
+        skipped.extend(graph.fail_behind(step.id));
+        skipped.push(step);
+    }
+    for step in skipped {
+        summary.skipped += 1;
+        let why = format!("{slot} was not reached");
+        finished(work, &step, Outcome::Skipped { why }, Instant::now());
     }
 }
 
@@ -144,15 +219,13 @@ async fn begin(work: &Work<'_>, step: Step, reaches: Vec<Slot>, first: u32) -> E
         }
     }
     let output = output.into_inner().unwrap_or_default().into();
-    Ended { step, result, output, began, planned }
+    Ended::Step(Box::new(EndedStep { step, result, output, began, planned }))
 }
 
-fn end(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary, ended: Ended) {
-    let Ended { step, result, output, began, planned } = ended;
+fn end(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary, ended: EndedStep) {
+    let EndedStep { step, result, output, began, planned } = ended;
     for (slot, steps) in planned {
-        let steps = renumber(steps, graph.next_id());
-        work.emit(EventKind::HostPlanned { slot: slot.to_string(), steps: steps.clone() });
-        graph.replace_provisional(&slot, steps);
+        put_in(work, graph, slot, steps);
     }
     match result {
         Ok(done) => {
