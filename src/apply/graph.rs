@@ -119,19 +119,27 @@ impl Graph {
     pub(crate) fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) {
         let old = self.provisional(slot);
         let removed: BTreeSet<StepId> = old.iter().map(|step| step.id).collect();
+        let mut given_up = BTreeSet::new();
         for id in &removed {
-            self.steps.remove(id);
+            if let Some((_, State::Failed)) = self.steps.remove(id) {
+                given_up.insert(*id);
+            }
         }
         let mut successor = BTreeMap::new();
         for mut step in planned {
+            let mut state = State::Waiting;
             if let Some(before) = old.iter().find(|before| is_same_work(before, &step)) {
                 successor.insert(before.id, step.id);
+                // What it hangs on has failed meanwhile, and that was said.
+                if given_up.contains(&before.id) {
+                    state = State::Failed;
+                }
                 let elsewhere = before.after.iter().filter(|id| !removed.contains(id)).copied();
                 step.after.extend(elsewhere);
                 step.after.sort_unstable();
                 step.after.dedup();
             }
-            self.steps.insert(step.id, (step, State::Waiting));
+            self.steps.insert(step.id, (step, state));
         }
         for (step, _) in self.steps.values_mut() {
             let after = step.after.iter().filter_map(|id| match removed.contains(id) {

@@ -87,7 +87,7 @@ impl Deployment {
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_a3"));
         self.prepare(&mut command);
-        Running::start(command.args(arguments).stdin(Stdio::null())).beside_others()
+        Running::beside_others(command.args(arguments).stdin(Stdio::null()))
     }
 
     /// A process that becomes a3 once it is told so: its number is known before a3 does anything.

@@ -60,6 +60,7 @@ pub(crate) struct Running {
     stderr: Heard,
     deadline: Instant,
     /// Its place beside the others in the sandbox.
+    #[expect(dead_code, reason = "held")]
     beside: Option<RwLockReadGuard<'static, ()>>,
 }
 
@@ -72,10 +73,10 @@ impl Running {
         Self { child, stdout, stderr, deadline: Instant::now() + DEADLINE, beside: None }
     }
 
-    /// It reaches the sandbox as long as it is at work.
-    pub(crate) fn beside_others(mut self) -> Self {
-        self.beside = crate::place::beside_others();
-        self
+    /// One that reaches the sandbox as long as it is at work.
+    pub(crate) fn beside_others(command: &mut Command) -> Self {
+        let beside = crate::place::beside_others();
+        Self { beside, ..Self::start(command) }
     }
 
     pub(crate) fn pid(&self) -> u32 {
