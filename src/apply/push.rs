@@ -5,6 +5,7 @@ use super::failure::{Done, Failure, StepResult};
 use crate::event::{Activity, Sink};
 use crate::id::Digest;
 use crate::observed::RemoteSeen;
+use crate::plan::names;
 use crate::plan::reason::Reason;
 use crate::plan::step::{Action, Push};
 use crate::registry::{Client, package_page};
@@ -24,6 +25,8 @@ pub(crate) async fn push(work: &Work<'_>, planned: &Push, sink: Sink<'_>) -> Ste
     let Some(platform) = platform else {
         return Err(Failure::new(format!("no platform is known for `{}`", planned.service), None));
     };
+    let alone = work.sites.pushes_to(&names::repository(&planned.reference));
+    let _alone = alone.lock().await;
     if let RemoteSeen::Found(theirs) = client.look_up(&planned.source_tag, platform).await
         && theirs.source.as_ref() == Some(&planned.source)
         && !is_rebuilt(work, &planned.service)

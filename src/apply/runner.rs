@@ -73,6 +73,8 @@ pub(crate) async fn run(work: &Work<'_>) -> Summary {
         for step in graph.waiting() {
             summary.skipped += 1;
             let why = if work.job.stop.is_requested() { "interrupted" } else { "not reached" };
+            // What was planned and not done is no success, whatever kept it.
+            summary.failed_as(FailureKind::Failed);
             finished(work, &step, Outcome::Skipped { why: why.into() }, Instant::now());
         }
         settle::settle(work, &mut summary).await;
@@ -170,7 +172,8 @@ fn end(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary, ended: Ended) 
             finished(work, &step, outcome_of_failure(&failure, output), began);
             for skipped in graph.fail_behind(step.id) {
                 summary.skipped += 1;
-                let ended = if failure.kind == FailureKind::Interrupted { "was interrupted" } else { "failed" };
+                let ended =
+                    if failure.kind == FailureKind::Interrupted { "was interrupted" } else { "failed" };
                 let why = format!("`{}` {ended}", step.title());
                 finished(work, &skipped, Outcome::Skipped { why }, Instant::now());
             }

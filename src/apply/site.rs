@@ -92,6 +92,7 @@ pub(crate) struct Sites {
     images: Mutex<BTreeMap<StepId, Digest>>,
     firewalls: Mutex<BTreeMap<String, String>>,
     instances: Mutex<BTreeMap<Slot, String>>,
+    pushes: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Sites {
@@ -102,7 +103,14 @@ impl Sites {
             images: Mutex::default(),
             firewalls: Mutex::default(),
             instances: Mutex::default(),
+            pushes: Mutex::default(),
         }
+    }
+
+    /// Held while something is pushed to a repository: of two services that share an image, the second
+    /// finds the first one's, and an engine that pushes one image twice at a time spoils both.
+    pub(crate) fn pushes_to(&self, repository: &str) -> Arc<tokio::sync::Mutex<()>> {
+        lock(&self.pushes).entry(repository.to_owned()).or_default().clone()
     }
 
     pub(crate) fn release(&self) -> u64 {

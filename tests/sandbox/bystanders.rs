@@ -26,7 +26,7 @@ fn reference() -> String {
 pub(crate) fn place(host: &str) -> String {
     let said = sandbox("launch", &[]);
     push_other(&reference());
-    let image = host_docker(host, "ps --format {{.Image}} --filter name=s2");
+    let image = host_docker(host, "inspect -f {{.Image}} s2");
     host_docker(host, &format!("run -d --name {CONTAINER} {image} sleep 3600"));
     said.split_whitespace().next().unwrap().to_owned()
 }

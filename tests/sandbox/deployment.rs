@@ -88,7 +88,7 @@ impl Deployment {
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_a3"));
         self.prepare(&mut command);
-        Running::start(command.args(arguments).stdin(Stdio::null()))
+        Running::beside_others(command.args(arguments).stdin(Stdio::null()))
     }
 
     /// A process that becomes a3 once it is told so: its number is known before a3 does anything.
@@ -157,6 +157,20 @@ impl Deployment {
         self.a3(&["destroy", "--yes"]).ok().says("Nothing is left of")
     }
 
+    fn destroy_whatever_is_left(&self) {
+        let _beside = beside_others();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_a3"));
+        self.prepare(&mut command);
+        command.args(["destroy", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else { return };
+        let until = Instant::now() + Duration::from_secs(30);
+        while child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        child.kill().ok();
+        child.wait().ok();
+    }
+
     /// Its end leaves everything as it is.
     pub(crate) fn kept(mut self) -> Self {
         self.owned = false;
@@ -170,17 +184,7 @@ impl Drop for Deployment {
         if !self.owned {
             return;
         }
-        let _beside = beside_others();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_a3"));
-        self.prepare(&mut command);
-        let mut child =
-            command.args(["destroy", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(30);
-        while child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        child.kill().ok();
-        child.wait().ok();
+        self.destroy_whatever_is_left();
         if !std::thread::panicking() {
             remove_images(&[
                 &format!("{}-*", self.name),

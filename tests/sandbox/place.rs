@@ -36,7 +36,8 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Held by everything that calls a registry, the engine here, or EC2.
+/// Held by everything that calls a registry, the engine here, or EC2; never twice in one thread, since
+/// a second one waits behind who wants to be alone, who waits for the first.
 pub(crate) fn beside_others() -> Option<RwLockReadGuard<'static, ()>> {
     let alone = ALONE.with(Cell::get);
     (!alone).then(|| ORDER.read().unwrap_or_else(PoisonError::into_inner))
@@ -98,7 +99,7 @@ pub(crate) fn images_like(pattern: &str) -> Vec<String> {
         "--format",
         "{{.Repository}}:{{.Tag}}",
     ]);
-    found.lines().map(str::to_owned).collect()
+    found.lines().filter(|name| !name.contains("<none>")).map(str::to_owned).collect()
 }
 
 /// Removes images here.

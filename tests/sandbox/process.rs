@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write as _};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLockReadGuard};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,9 @@ pub(crate) struct Running {
     stdout: Heard,
     stderr: Heard,
     deadline: Instant,
+    /// Its place beside the others in the sandbox.
+    #[expect(dead_code, reason = "held")]
+    beside: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl Running {
@@ -67,7 +70,13 @@ impl Running {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Heard::of(child.stdout.take().unwrap());
         let stderr = Heard::of(child.stderr.take().unwrap());
-        Self { child, stdout, stderr, deadline: Instant::now() + DEADLINE }
+        Self { child, stdout, stderr, deadline: Instant::now() + DEADLINE, beside: None }
+    }
+
+    /// One that reaches the sandbox as long as it is at work.
+    pub(crate) fn beside_others(command: &mut Command) -> Self {
+        let beside = crate::place::beside_others();
+        Self { beside, ..Self::start(command) }
     }
 
     pub(crate) fn pid(&self) -> u32 {
