@@ -143,7 +143,8 @@ impl Sites {
         let facts = host.facts(&ask).await?;
         let folder = facts.folder.path;
         let key = store::ensure_folder(host, &folder).await?;
-        let lease = lease::take(host, &folder, &holder()).await.map_err(locked)?;
+        let lease =
+            lease::take_locked(host, &folder, &holder(), &work.job.world.machine_id).await.map_err(locked)?;
         // Whoever applied between our look and our lease has changed what the plan rests on.
         let now_there = host.facts(&ask).await?.record;
         let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);

@@ -11,6 +11,7 @@ use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observed::{HostSeen, NotYet, Observed};
 use crate::plan::Destroy;
+use crate::record::Lease;
 use crate::record::hint::{Hints, Places};
 use crate::record::lock::{person, state_folder};
 use crate::report::error::{note_text, warning_text};
@@ -76,7 +77,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     let nothing = Consent { commands: false };
     let _lock = work::lock(&spec).await?;
     let looked = work::look(&spec, &wish, nothing).await?;
-    refuse_leased(session, &looked.observed)?;
+    refuse_leased(session, &looked)?;
     let how = How {
         yes: args.yes,
         allow_terminate: true,
@@ -159,11 +160,14 @@ fn file_of(spec: &Spec) -> PathBuf {
 }
 
 /// Somebody at work on a machine is not cut off; a machine that cannot be asked is said to be so.
-fn refuse_leased(session: &Session, observed: &Observed) -> Result<(), Fault> {
-    for (slot, seen) in &observed.hosts {
+/// A lease from this machine is that of a process that died, since the file lock is ours.
+fn refuse_leased(session: &Session, looked: &work::Looked) -> Result<(), Fault> {
+    let ours = &looked.world.machine_id;
+    for (slot, seen) in &looked.observed.hosts {
         match seen {
             HostSeen::Ready(facts) => {
-                if let Some(lease) = facts.lease.as_ref().filter(|lease| lease.expires > facts.now) {
+                let in_force = |lease: &&Lease| lease.expires > facts.now && !lease.is_of(ours);
+                if let Some(lease) = facts.lease.as_ref().filter(in_force) {
                     let message = format!("{} is at work on {slot} (lease {})", lease.holder, lease.number);
                     let help = "wait until it is done; a lease ends by itself a minute after its holder";
                     return Err(Fault::new(Exit::Locked, message, Some(help)));

@@ -79,6 +79,11 @@ fn by(holder: Option<&str>) -> String {
 }
 
 impl Lease {
+    /// Whether it was taken from a machine, by [`take_locked`].
+    pub fn is_of(&self, machine: &str) -> bool {
+        self.id.strip_prefix(machine).is_some_and(|rest| !machine.is_empty() && rest.starts_with('-'))
+    }
+
     /// From `<n> <json>`, as the scripts give it; `None` where it is not one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (number, json) = text.split_once(' ')?;
@@ -110,10 +115,26 @@ struct Claim {
 /// # Errors
 /// [`LeaseError::Held`], for the caller to wait on or give up (75).
 pub async fn take(host: &Host, folder: &str, holder: &str) -> Result<Held, LeaseError> {
-    let claim =
-        Claim { host: host.clone(), folder: folder.to_owned(), holder: holder.to_owned(), id: random_id() };
+    take_as(host, folder, holder, "").await
+}
+
+/// As [`take`], for who has this machine's file lock on the deployment: a lease that was taken from
+/// this machine is then that of a process that died, and nobody has to wait until it expires.
+///
+/// `machine` is [`super::machine_id`], which lies in one folder with the file locks.
+///
+/// # Errors
+/// As [`take`].
+pub async fn take_locked(host: &Host, folder: &str, holder: &str, machine: &str) -> Result<Held, LeaseError> {
+    take_as(host, folder, holder, machine).await
+}
+
+async fn take_as(host: &Host, folder: &str, holder: &str, machine: &str) -> Result<Held, LeaseError> {
+    let id = if machine.is_empty() { random_id() } else { format!("{machine}-{}", random_id()) };
+    let claim = Claim { host: host.clone(), folder: folder.to_owned(), holder: holder.to_owned(), id };
     let script =
         claim.script(concat!(include_str!("scripts/lease.sh"), include_str!("scripts/lease_take.sh")))?;
+    let script = script.set("MACHINE", machine)?;
     let said = host.in_folder(folder, &script).await?;
     let answer = host.accept(said, "taking the lease")?;
     let (word, now, lease) = parse(&answer).ok_or_else(|| claim.nonsense(&answer))?;

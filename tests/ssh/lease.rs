@@ -48,6 +48,27 @@ async fn the_second_is_told_who_works_there() {
 }
 
 #[tokio::test]
+async fn the_lease_of_a_process_that_died_here_is_taken_over_at_once() {
+    let deployment = Deployment::new();
+    let folder = deployment.folder();
+    let host = local(Path::new("/"));
+    store::ensure_folder(&host, &folder).await.unwrap();
+    let (here, there) = ("00112233445566aa", "00112233445566bb");
+    let died = lease::take_locked(&host, &folder, "ann@laptop (7)", here).await.unwrap();
+    assert!(died.lease().is_of(here) && !died.lease().is_of(there) && !died.lease().is_of(""));
+    for other in [there, ""] {
+        let error = lease::take_locked(&host, &folder, "bob@desk (8)", other).await.unwrap_err();
+        assert!(matches!(error, LeaseError::Held { .. }), "{error:?}");
+    }
+    let next = lease::take_locked(&host, &folder, "ann@laptop (9)", here).await.unwrap();
+    assert_eq!(next.lease().number, 2);
+    assert!(
+        matches!(died.verify().await, Err(LeaseError::Lost { .. })),
+        "should it live after all, it stops"
+    );
+}
+
+#[tokio::test]
 async fn of_many_at_once_one_gets_it() {
     let deployment = Deployment::new();
     let folder = deployment.folder();

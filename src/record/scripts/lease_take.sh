@@ -1,5 +1,7 @@
 # TTL: how long it is in force without being renewed; GRACE: how long after that it is left alone, so
-# that a renewal on its way and a takeover cannot both succeed.
+# that a renewal on its way and a takeover cannot both succeed. MACHINE: whose leases are those of the
+# dead, or nothing.
+dead() { [ -n "$MACHINE" ] && grep -qF "\"id\":\"$MACHINE-" "lease-$n" 2>/dev/null; }
 tries=0
 while [ "$tries" -lt 10 ]; do
   tries=$((tries + 1))
@@ -7,7 +9,7 @@ while [ "$tries" -lt 10 ]; do
   highest
   if [ "$n" -gt 0 ]; then
     expires=$(field expires)
-    if [ "$expires" != 0 ] && [ "$now" -lt $((expires + GRACE)) ]; then
+    if [ "$expires" != 0 ] && [ "$now" -lt $((expires + GRACE)) ] && ! dead; then
       rm -f "$new"
       say held
       exit 0
