@@ -251,25 +251,6 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_no_step_opens_is_waited_for() {
-        let (opened, boots) = (Slot::new("web", 0), Slot::new("web", 1));
-        let provisional = |id, slot: &Slot, after: &[u32]| Step {
-            provisional: true,
-            ..step(id, &format!("{slot}/s"), clean(slot), after)
-        };
-        let steps = [
-            step(0, "web/0", start(&opened), &[]),
-            provisional(1, &opened, &[0]),
-            provisional(2, &opened, &[1]),
-            provisional(3, &boots, &[2]),
-        ];
-        let mut graph = Graph::new(&steps);
-        assert_eq!(graph.unreached(), BTreeSet::from([boots.clone()]));
-        graph.replace_provisional(&boots, vec![step(4, "web/1/s", clean(&boots), &[])]);
-        assert!(graph.unreached().is_empty());
-    }
-
-    #[test]
     fn what_was_given_up_is_not_revived_when_its_machine_answers() {
         let slot = Slot::new("web", 0);
         let provisional =
