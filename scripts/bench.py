@@ -62,6 +62,11 @@ def timed(*command: str, env: dict = ENV, stdin: str = "") -> float:
     return time.monotonic() - began
 
 
+def settle() -> None:
+    """What was written so far reaches the disk before the clock starts, not while it runs."""
+    os.sync()
+
+
 def with_peak(*command: str, env: dict = ENV) -> tuple[float, int]:
     """Seconds, and the most bytes that the process itself held in memory.
 
@@ -69,6 +74,7 @@ def with_peak(*command: str, env: dict = ENV) -> tuple[float, int]:
     Python holds when it forks.
     """
     log = WORK / "command.log"
+    settle()
     began, peak = time.monotonic(), 0
     with open(log, "wb") as out:
         child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -266,6 +272,7 @@ def apply_from_nothing(plain: Plain) -> tuple[str, str]:
 
         # The last one stays, with its image.
         for step in (reference, ours) if (ROUNDS - number) % 2 else (ours, reference):
+            settle()
             store.wipe()  # so that each push sends every layer, for either side
             step()
         say(f"  round {number}: a3 {mine[-1]:.2f} s; plain {theirs[-1]:.2f} s: {shown(parts[-1])}")
@@ -315,6 +322,7 @@ def build_of_a_big_context(plain: Plain) -> None:
     file.parent.mkdir()
     file.write_text(f"name: {RUN}-context\nservices:\n  big: {{ image: '{RUN}-context:v1', build: '{mine}' }}\n")
     seconds, peak = with_peak(A3, "-f", str(file), "build", env=DIRECT)
+    settle()
     reference = timed(plain.docker, "build", "-t", f"{RUN}-context-plain:v1", str(theirs), env=DIRECT)
     compare(f"build of a {MIB} MiB context : docker build", seconds, reference)
     memory(f"  peak memory of a3 build, {MIB} MiB context", peak)
@@ -328,6 +336,7 @@ def copy_of_a_big_file(file: str, address: str) -> None:
     path = Path(file)
     path.write_text(f"{path.read_text()}    files: [{{ source: '{big}', target: big.bin, on_change: none }}]\n")
     seconds, peak = with_peak(A3, "-f", file, "apply", "--yes")
+    settle()
     reference = timed("scp", *ssh(address)[1:-1], str(big), f"{USER}@{address}:big-plain.bin")
     compare(f"apply that copies a {MIB} MiB file : scp", seconds, reference)
     memory(f"  peak memory of a3 apply, {MIB} MiB file", peak)
