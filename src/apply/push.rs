@@ -12,7 +12,7 @@ use crate::registry::{Client, package_page};
 
 /// Sends the reference and `src-…` to the registry.
 ///
-/// - Assumes: both names point at the built image in the local engine.
+/// - Assumes: the built image is in the local engine under its source's name.
 /// - Guarantees: the registry has both, with one digest, read back from the registry. If somebody
 ///   pushed the same source in the meantime, theirs is used. Yields the digest that is pinned.
 /// - Repeat after a crash: anywhere; layers that arrived are skipped.
@@ -36,7 +36,10 @@ pub(crate) async fn push(work: &Work<'_>, planned: &Push, sink: Sink<'_>) -> Ste
         return Ok(Done { note: Some(note), image: Some(theirs.digest), unchanged: false });
     }
     let mut pushed = None;
+    let built = names::local_image(&work.job.spec.name, &planned.service, &planned.source);
     for name in [&planned.source_tag, &planned.reference] {
+        // An apply that was killed between two tags has left one of them out.
+        engine.tag_image(&built, name).await?;
         let pushing = engine.push(name, credential, sink);
         pushed = Some(work.job.stop.cut(pushing).await.ok_or_else(Failure::interrupted)??);
     }
