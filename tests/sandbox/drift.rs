@@ -53,7 +53,7 @@ fn a_file_removed_on_the_host_is_copied_again() {
 fn a_mode_changed_on_the_host_is_set_again() {
     let web = borrow();
     on_host(&web.id(), "chmod 600 /home/ec2-user/music/music.csv");
-    mends(&web, &["copy"], "mode_differs");
+    mends(&web, &["copy", "restart"], "mode_differs");
     let mode = on_host(&web.id(), "stat -c %a /home/ec2-user/music/music.csv");
     assert_eq!(mode.trim(), "644");
 }
