@@ -55,3 +55,34 @@ fn file_left_the_spec() {
     let plan = planned("file_left", &spec, &seen);
     assert_eq!(kinds(&plan), ["remove_files"]);
 }
+
+/// Two services with one file: `s2` and `front`, which wants `content` in it.
+fn shared(content: &str) -> (Spec, Observed) {
+    let mut spec = host_spec();
+    let mut front = spec.services["s2"].clone();
+    front.name = "front".into();
+    front.container_name = "front".into();
+    front.ports.clear();
+    spec.services.insert("front".into(), front);
+    let mut seen = nothing(&spec);
+    seen.files["front"][0].digest = digest(content);
+    (spec, seen)
+}
+
+#[test]
+fn a_file_of_two_services_is_copied_once_and_both_wait_for_it() {
+    let (spec, seen) = shared("music.csv 1");
+    let plan = a3::plan::plan(&spec, &seen, &Options::default());
+    assert_eq!(kinds(&plan).iter().filter(|kind| **kind == "copy").count(), 1, "{plan:?}");
+    let copy = plan.steps.iter().find(|step| step.action.kind() == "copy").unwrap().id;
+    let runs: Vec<_> = plan.steps.iter().filter(|step| step.action.kind() == "run").collect();
+    assert_eq!(runs.len(), 2);
+    assert!(runs.iter().all(|run| run.after.contains(&copy)), "{runs:?}");
+}
+
+#[test]
+fn different_files_for_one_place_are_refused() {
+    let (spec, seen) = shared("another");
+    let plan = a3::plan::plan(&spec, &seen, &Options::default());
+    assert!(plan.blocked[0].why.contains("`s2` and `front` copy different files"), "{:?}", plan.blocked);
+}
