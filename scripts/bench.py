@@ -6,6 +6,7 @@ Everything is made in WORK; names carry a number of this run, and what has that 
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -258,7 +259,7 @@ def path_of(parts: dict[str, float]) -> float:
 
 def apply_from_nothing(plain: Plain) -> tuple[str, str]:
     """Alternates who goes first. Leaves the last deployment: its spec and address."""
-    mine, theirs, parts, last = [], [], [], ""
+    mine, theirs, parts, steps, last = [], [], [], "", ""
     for number in range(ROUNDS):
         name = f"{REGISTRY}/{OWNER}/{RUN}"
         last = spec(WORK / f"apply{number}", on_ec2(), music(f"{name}-a3-{number}:v1"))
@@ -268,14 +269,22 @@ def apply_from_nothing(plain: Plain) -> tuple[str, str]:
             theirs.append(path_of(parts[-1]))
 
         def ours() -> None:
-            mine.append(timed(A3, "-f", last, "apply", "--yes"))
+            nonlocal steps
+            began = time.monotonic()
+            talk = subprocess.run([A3, "-f", last, "apply", "--yes"], env=ENV, capture_output=True, text=True, check=False)
+            mine.append(time.monotonic() - began)
+            if talk.returncode != 0:
+                raise SystemExit(f"bench: a3 apply ended with {talk.returncode}:\n{talk.stdout}{talk.stderr}")
+            # `[ 16.7s] push s2 … done (15.2s) sha256:…`
+            steps = ", ".join(f"{step} {seconds}" for step, seconds in re.findall(r"\] (\w+) .*… done \((.+?)s\)", talk.stderr))
 
         # The last one stays, with its image.
         for step in (reference, ours) if (ROUNDS - number) % 2 else (ours, reference):
             settle()
             store.wipe()  # so that each push sends every layer, for either side
             step()
-        say(f"  round {number}: a3 {mine[-1]:.2f} s; plain {theirs[-1]:.2f} s: {shown(parts[-1])}")
+        say(f"  round {number}: a3    {mine[-1]:.2f} s: {steps}")
+        say(f"           plain {theirs[-1]:.2f} s: {shown(parts[-1])}")
         if number + 1 < ROUNDS:
             run(A3, "-f", last, "destroy", "--yes")
     middle = {part: statistics.median(one[part] for one in parts) for part in parts[0]}
