@@ -90,6 +90,7 @@ def with_peak(*command: str, env: dict = ENV) -> tuple[float, int]:
     seconds = time.monotonic() - began
     if child.returncode != 0:
         raise SystemExit(f"bench: `{' '.join(command)}` ended with {child.returncode}:\n{log.read_text()}")
+    say(f"  a3    {seconds:.2f} s: {steps_of(log.read_text())}")
     return seconds, peak
 
 
@@ -277,8 +278,7 @@ def apply_from_nothing(plain: Plain) -> tuple[str, str]:
             mine.append(time.monotonic() - began)
             if talk.returncode != 0:
                 raise SystemExit(f"bench: a3 apply ended with {talk.returncode}:\n{talk.stdout}{talk.stderr}")
-            # `[ 16.7s] push s2 … done (15.2s) sha256:…`
-            steps = ", ".join(f"{step} {seconds}" for step, seconds in re.findall(r"\] (\w+) .*… done \((.+?)s\)", talk.stderr))
+            steps = steps_of(talk.stderr)
 
         # The last one stays, with its image.
         for step in (reference, ours) if (ROUNDS - number) % 2 else (ours, reference):
@@ -296,6 +296,11 @@ def apply_from_nothing(plain: Plain) -> tuple[str, str]:
     compare(what, statistics.median(mine), statistics.median(theirs), APPLY_GOAL)
     address = json.loads(run(A3, "-f", last, "status", "--json"))["instances"][0]["address"]
     return last, address.split("@")[-1]
+
+
+def steps_of(talk: str) -> str:
+    """From `[ 16.7s] push s2 … done (15.2s) sha256:…`."""
+    return ", ".join(f"{step} {seconds}" for step, seconds in re.findall(r"\] (\w+) .*… done \((.+?)s\)", talk))
 
 
 def shown(parts: dict[str, float]) -> str:
