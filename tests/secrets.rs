@@ -5,6 +5,7 @@
 #[path = "support/world.rs"]
 mod world;
 
+use a3::observe::Need;
 use a3::observe::secrets::{Consent, commands, needed, read_secrets};
 use a3::plan::hash::source_key;
 use a3::spec::{EnvValue, Machine, SecretSource, Spec};
@@ -29,7 +30,7 @@ fn spec() -> Spec {
 
 #[test]
 fn every_source_is_needed_once_and_says_what_for() {
-    let purposes: Vec<_> = needed(&spec()).into_iter().map(|one| one.purpose).collect();
+    let purposes: Vec<_> = needed(&spec(), Need::Everything).into_iter().map(|one| one.purpose).collect();
     let want = [
         "the password of registry ghcr.io",
         "the value of KEY for service s2",
@@ -37,12 +38,13 @@ fn every_source_is_needed_once_and_says_what_for() {
         "build secret pip of service s2",
     ];
     assert_eq!(purposes, want);
-    assert_eq!(commands(&spec()), ["printf k\\n"]);
+    assert_eq!(commands(&spec(), Need::Everything), ["printf k\\n"]);
 }
 
 #[test]
 fn a_registry_that_is_not_asked_needs_no_password() {
-    let password = |spec: &Spec| needed(spec).iter().any(|one| one.purpose.contains("registry"));
+    let password =
+        |spec: &Spec| needed(spec, Need::Everything).iter().any(|one| one.purpose.contains("registry"));
     let mut local = world::spec();
     local.groups.insert("web".into(), world::group(Machine::Local));
     assert!(!password(&local), "built here, run here");
@@ -55,7 +57,7 @@ fn a_registry_that_is_not_asked_needs_no_password() {
 
 #[tokio::test]
 async fn what_is_there_is_read_and_what_is_missing_is_said_all_at_once() {
-    let (secrets, missing) = read_secrets(&spec(), Consent { commands: true }).await;
+    let (secrets, missing) = read_secrets(&spec(), Need::Everything, Consent { commands: true }).await;
     let value = |source: &SecretSource| secrets.values[&source_key(source)].expose_secret().to_owned();
     assert_eq!(value(&command(&["printf", "k\\n"])), "k");
     assert_eq!(value(&SecretSource::Env("PATH".into())), std::env::var("PATH").unwrap());

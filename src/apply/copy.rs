@@ -4,7 +4,7 @@ use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
 use crate::event::Sink;
-use crate::host::Upload;
+use crate::host::{HostError, Upload};
 use crate::plan::step::FileCopy;
 use crate::record::CopiedFile;
 use crate::report::words::{bytes, counted};
@@ -47,8 +47,10 @@ pub(crate) async fn copy(
         }
     });
     site.save().await?;
-    let copying = site.host.upload(&uploads, sink);
-    work.job.stop.cut(copying).await.ok_or_else(Failure::interrupted)??;
+    match site.host.upload_unless(&uploads, sink, work.job.stop.requested()).await {
+        Err(HostError::Cut { .. }) => return Err(Failure::interrupted()),
+        copied => copied?,
+    }
     site.note(|record| {
         for upload in &uploads {
             if let Some(copied) = record.files.get_mut(&upload.target) {

@@ -17,10 +17,10 @@ pub enum FailureKind {
     Failed,
     /// It would have been unsafe to go on.
     Refused,
-    /// Somebody else holds the lock, or took it over.
-    Locked,
     /// The person stopped it.
     Interrupted,
+    /// Somebody else holds the lock, or took it over.
+    Locked,
 }
 
 impl Failure {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::ec2::{Cloud, ttl_script};
 use crate::event::Sink;
+use crate::host::Host;
 use crate::observe::live_instances;
 use crate::observed::Seen;
 use crate::plan::step::{Action, Launch, Modify, Step};
@@ -42,8 +43,13 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
             let planned = with_managed_group(work, planned);
             let cloud = cloud(work, &planned.slot.group)?;
             cloud.modify(&planned, sink).await?;
+            if planned.instance_type.is_some() {
+                // It was stopped for that, and answers at another address.
+                work.job.world.forget_host(&planned.slot);
+            }
             if let Some(ttl) = planned.ttl {
-                move_deadline(work, cloud, &planned, ttl).await?;
+                let host = super::reach::host(work, &planned.slot, sink).await?;
+                move_deadline(work, &host, &planned, ttl).await?;
             }
             Ok(Done::noted(planned.id.clone()))
         }
@@ -89,17 +95,11 @@ fn with_managed_group(work: &Work<'_>, planned: &Modify) -> Modify {
 /// tags, by which the next plan sees the change as done.
 async fn move_deadline(
     work: &Work<'_>,
-    cloud: &Cloud,
+    host: &Host,
     planned: &Modify,
     ttl: Option<Duration>,
 ) -> Result<(), Failure> {
-    let Some(host) = work.job.world.host(&planned.slot) else {
-        let message = format!("the ttl of {} is kept on the machine, which cannot be reached", planned.slot);
-        return Err(Failure::new(
-            message,
-            Some("start it, or open its ssh port, then a3 apply again".into()),
-        ));
-    };
+    let cloud = cloud(work, &planned.slot.group)?;
     let one = live_instances(&work.job.observed.clouds).remove(&planned.slot);
     let launched = one.as_ref().map(|one| one.launched);
     let deployment = &work.job.spec.name;

@@ -87,6 +87,17 @@ fn stronger(shown: &[Step], found: &[Step]) -> Vec<Step> {
     found.iter().filter(|step| weight(step) > shown_weight(&step.address)).cloned().collect()
 }
 
+/// The connection to a machine that runs: the one that there is, or a new one.
+pub(crate) async fn host(work: &Work<'_>, slot: &Slot, sink: Sink<'_>) -> Result<Host, Failure> {
+    if let Some(host) = work.job.world.host(slot) {
+        return Ok(host);
+    }
+    let reaching = connect(work, slot, sink);
+    let host = work.job.stop.cut(reaching).await.ok_or_else(Failure::interrupted)??;
+    work.job.world.keep_host(slot, host.clone());
+    Ok(host)
+}
+
 async fn connect(work: &Work<'_>, slot: &Slot, sink: Sink<'_>) -> Result<Host, Failure> {
     let cloud = cloud(work, &slot.group)?;
     let one = instance(work, slot)?;

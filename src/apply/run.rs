@@ -12,6 +12,7 @@ use crate::docker::{ContainerDetail, NewContainer, Probe, Proof, Swap, Unproven,
 use crate::event::{Activity, Sink};
 use crate::explain::chain;
 use crate::host::Host;
+use crate::observed::ContainerState;
 use crate::plan::hash::{self, source_key};
 use crate::plan::names::{self, label};
 use crate::plan::settings::Env;
@@ -57,8 +58,8 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
         settings: serde_json::to_value(&planned.settings).unwrap_or_default(),
     };
     site.note(|record| {
-        let number = work.sites.release();
-        if let Some(release) = record.releases.iter_mut().find(|release| release.number == number) {
+        let mut releases = record.releases.iter_mut();
+        if let Some(release) = releases.find(|release| release.number == site.release) {
             release.services.insert(planned.service.clone(), released);
         }
         record.in_place.insert(planned.service.clone(), planned.settings.in_place.clone());
@@ -93,7 +94,7 @@ fn new_container(
         (label::OWN, names::own_mark(deployment, &planned.slot, &planned.service, container)),
         (label::CONFIG, config.to_owned()),
         (label::IMAGE, image.to_owned()),
-        (label::RELEASE, work.sites.release().to_string()),
+        (label::RELEASE, site.release.to_string()),
         (label::HOME, site.folder.clone()),
     ];
     Ok(NewContainer {
@@ -134,7 +135,7 @@ fn environment(
 /// A pulled digest has no tag, and pruning takes what has none. Not worth a failure.
 async fn keep(work: &Work<'_>, planned: &step::Run, site: &Site, image: &str) {
     let deployment = &work.job.spec.name;
-    let kept = site.engine.retain(deployment, &planned.service, work.sites.release(), image).await;
+    let kept = site.engine.retain(deployment, &planned.service, site.release, image).await;
     if let Err(error) = kept {
         work.notice(format!("{}: {image} could not be kept from pruning: {}", planned.slot, chain(&error)));
     }
@@ -207,7 +208,13 @@ pub(crate) async fn start(
     sink: Sink<'_>,
 ) -> StepResult {
     let spec = super::image::service(work, service)?;
-    site.engine.start_container(container).await?;
+    // The engine refuses to start what somebody has paused.
+    let now = site.engine.container(container).await?;
+    if now.is_some_and(|one| one.seen.state == ContainerState::Paused) {
+        site.engine.unpause_container(container).await?;
+    } else {
+        site.engine.start_container(container).await?;
+    }
     prove(work, site, spec, container, sink).await?;
     Ok(Done::noted(container))
 }

@@ -167,7 +167,7 @@ fn end(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary, ended: Ended) 
             summary.failed_as(failure.kind);
             graph.set(step.id, State::Failed);
             if failure.kind == FailureKind::Locked {
-                work.job.stop.request();
+                work.job.stop.wind_down();
             }
             finished(work, &step, outcome_of_failure(&failure, output), began);
             for skipped in graph.fail_behind(step.id) {

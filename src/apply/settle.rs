@@ -15,7 +15,7 @@ pub(crate) async fn settle(work: &Work<'_>, summary: &mut Summary) {
     for site in work.sites.all() {
         site.note(|record| {
             let status = if complete { ReleaseStatus::Complete } else { ReleaseStatus::Failed };
-            record.finish(work.sites.release(), status);
+            record.finish(site.release, status);
         });
         let lost = summary.worst == Some(FailureKind::Locked);
         if !lost
@@ -46,7 +46,8 @@ async fn addresses(work: &Work<'_>) -> Vec<crate::event::ServiceAddress> {
         let id = launched.as_ref().or(known.map(|one| &one.id));
         let (Some(id), Some(Ok(cloud))) = (id, work.job.world.clouds.get(&slot.group)) else { continue };
         // A stopped instance comes back with another address, so the observed one may be of yesterday.
-        match cloud.wait_running(id, &|_| {}).await {
+        let Some(running) = work.job.stop.cut(cloud.wait_running(id, &|_| {})).await else { break };
+        match running {
             Ok(one) => drop(public.insert(slot, one.public_ip.or(one.private_ip))),
             Err(error) => work.notice(error.cause().message),
         }

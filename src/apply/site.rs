@@ -20,6 +20,8 @@ use crate::record::{KeySource, Record, Release, ReleaseStatus, ReleasedService, 
 
 /// A machine that is worked on.
 pub(crate) struct Site {
+    /// The number of this release there, higher than any before: the swap rests on that.
+    pub(crate) release: u64,
     pub(crate) slot: Slot,
     pub(crate) host: Host,
     pub(crate) engine: Engine,
@@ -86,7 +88,7 @@ impl Site {
 
 /// Everything that steps share.
 pub(crate) struct Sites {
-    /// The number of this release.
+    /// The number of this release, as far as the machines that were seen tell.
     release: u64,
     sites: Mutex<BTreeMap<Slot, Arc<Site>>>,
     images: Mutex<BTreeMap<StepId, Digest>>,
@@ -111,10 +113,6 @@ impl Sites {
     /// finds the first one's, and an engine that pushes one image twice at a time spoils both.
     pub(crate) fn pushes_to(&self, repository: &str) -> Arc<tokio::sync::Mutex<()>> {
         lock(&self.pushes).entry(repository.to_owned()).or_default().clone()
-    }
-
-    pub(crate) fn release(&self) -> u64 {
-        self.release
     }
 
     /// Takes the leases of every machine that the plan writes to, in the order of slots; on a
@@ -161,7 +159,10 @@ impl Sites {
         // A machine that takes another's place goes on with its history.
         let carried = seen.filter(|_| replaced).and_then(|seen| seen.record.as_ref());
         let carried = carried.map(Record::carried_over);
+        let record = now_there.or(carried).unwrap_or_default();
         let site = Site {
+            // A machine that could not be seen when the plan was made may be further.
+            release: self.release.max(record.last_release() + 1),
             slot: slot.clone(),
             host: host.clone(),
             engine: host.engine(),
@@ -170,10 +171,10 @@ impl Sites {
             folder,
             key,
             lease: tokio::sync::Mutex::new(Some(lease)),
-            record: Mutex::new(now_there.or(carried).unwrap_or_default()),
+            record: Mutex::new(record),
         };
         site.note(|record| {
-            begin_release(record, self.release, &work.job.plan.steps, slot);
+            begin_release(record, site.release, &work.job.plan.steps, slot);
         });
         if !work.job.plan.destroy {
             site.save().await?;
@@ -284,8 +285,7 @@ fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) 
         Action::RemoveContainer { slot: on, .. } => on == slot,
         _ => false,
     };
-    if steps.iter().find(changes).is_none() || record.releases.iter().any(|release| release.number == number)
-    {
+    if steps.iter().find(changes).is_none() {
         return;
     }
     let services: BTreeMap<String, ReleasedService> =

@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 /// How long the second Ctrl-C leaves for what is at work.
 const LAST_GRACE: Duration = Duration::from_secs(4);
 
+/// 128 and SIGINT's number, as shells have it.
+const INTERRUPTED: i32 = 130;
+
 /// How long a container that has just been started may still prove that it works after the first
 /// Ctrl-C: most do within a second, and then nothing has to be undone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,9 +38,19 @@ impl Stop {
                     _ = terminations.recv() => {}
                 }
                 shared.request();
+                if shared.second.is_cancelled() {
+                    shared.end_process().await;
+                }
             }
         });
         Ok(stop)
+    }
+
+    /// Whatever does not listen (a question, a second look) is not waited for.
+    #[expect(clippy::exit, reason = "the second Ctrl-C ends it wherever it is")]
+    async fn end_process(&self) {
+        tokio::time::sleep(LAST_GRACE + Duration::from_secs(1)).await;
+        std::process::exit(INTERRUPTED);
     }
 
     /// As one Ctrl-C does.
@@ -45,6 +58,11 @@ impl Stop {
         if self.first.is_cancelled() {
             self.second.cancel();
         }
+        self.first.cancel();
+    }
+
+    /// Nothing new starts; not a person's first or second wish.
+    pub fn wind_down(&self) {
         self.first.cancel();
     }
 

@@ -8,6 +8,7 @@ use super::fault::{Ended, Fault};
 use super::work::{self, How, Wish};
 use super::{Session, terminal};
 use crate::id::Slot;
+use crate::observe::Need;
 use crate::observe::secrets::Consent;
 use crate::observed::{HostSeen, NotYet, Observed};
 use crate::plan::Destroy;
@@ -23,7 +24,7 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
     let spec = session.load(args.spec.spec.as_ref())?;
     notice_rename(session, &spec);
     let options = work::options(&spec, &args.scope)?;
-    let consent = session.consent(&spec, args.yes)?;
+    let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
     if args.json {
         terminal::data(&plan_json::PlanDocument::of(&looked.plan).to_text());
@@ -42,11 +43,14 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
     let spec = session.load(args.spec.spec.as_ref())?;
     notice_rename(session, &spec);
     let options = work::options(&spec, &args.scope)?;
-    let consent = session.consent(&spec, args.yes)?;
+    let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let _lock = work::lock(&spec).await?;
     let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
     if !looked.plan.steps.is_empty() {
         take_over(&looked.observed, args)?;
+    }
+    if looked.plan.ends_machines() {
+        refuse_leased(session, &looked)?;
     }
     let how = How {
         yes: args.yes,
@@ -89,7 +93,8 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
         work::ended(&summary)?;
     }
     if !args.instance.is_empty() {
-        return Ok(Exit::Done);
+        let undecided = work::exit_of_blocked(&looked.plan);
+        return undecided.map_or(Ok(Exit::Done), |exit| Err(Fault::said(exit)));
     }
     // The proof: look again, and find nothing that would have to be destroyed.
     let left = work::look(&spec, &wish, nothing).await?;

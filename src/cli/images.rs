@@ -31,7 +31,7 @@ async fn images(session: &Session, args: &ImageArgs, goal: ImageGoal) -> Ended {
     for name in args.services.iter().chain(&args.rebuild) {
         work::known_service(&spec, name)?;
     }
-    let consent = session.consent(&spec, args.yes)?;
+    let consent = session.consent(&spec, need_of(goal), args.yes)?;
     let _lock = work::lock(&spec).await?;
     let looked = look(&spec, args, goal, consent).await;
     if looked.plan.is_empty() {
@@ -53,9 +53,12 @@ async fn images(session: &Session, args: &ImageArgs, goal: ImageGoal) -> Ended {
     }
 }
 
+fn need_of(goal: ImageGoal) -> Need {
+    if goal == ImageGoal::Built { Need::LocalImages } else { Need::Images }
+}
+
 async fn look(spec: &Spec, args: &ImageArgs, goal: ImageGoal, consent: Consent) -> Looked {
-    let need = if goal == ImageGoal::Built { Need::LocalImages } else { Need::Images };
-    let world = World::open(spec, need, consent).await;
+    let world = World::open(spec, need_of(goal), consent).await;
     let observed = observe(spec, &world).await;
     let options = Options {
         rebuild: args.rebuild.iter().cloned().collect(),

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::load::{LoadError, Loaded, load};
+use crate::observe::Need;
 use crate::observe::secrets::{self, Consent};
 use crate::report::Look;
 use crate::report::error::note_text;
@@ -130,8 +131,8 @@ impl Session {
     }
 
     /// Whether `{command: …}` secrets may run: after a yes, or with one asked for now.
-    fn consent(&self, spec: &Spec, yes: bool) -> Result<Consent, Fault> {
-        let commands = secrets::commands(spec);
+    fn consent(&self, spec: &Spec, need: Need, yes: bool) -> Result<Consent, Fault> {
+        let commands = secrets::commands(spec, need);
         if commands.is_empty() || yes {
             return Ok(Consent { commands: true });
         }

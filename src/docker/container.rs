@@ -132,6 +132,14 @@ impl Engine {
         self.order(&format!("start {name}"), Call::post(format!("/containers/{name}/start"))).await
     }
 
+    /// Lets a paused container go on.
+    ///
+    /// # Errors
+    /// Unreachable, broken, refused (it is not paused).
+    pub async fn unpause_container(&self, name: &str) -> Result<(), EngineError> {
+        self.order(&format!("unpause {name}"), Call::post(format!("/containers/{name}/unpause"))).await
+    }
+
     /// Stops a container: SIGTERM (or its own stop signal), after `grace` SIGKILL.
     ///
     /// Guarantees that it does not run; with `auto_remove` it is removed soon after. Safe to repeat:

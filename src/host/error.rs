@@ -122,6 +122,12 @@ pub enum HostError {
         /// The last lines of standard error.
         stderr: String,
     },
+    /// Sending was cut off; nothing was replaced.
+    #[error("copying to {host} was cut off")]
+    Cut {
+        /// Which machine.
+        host: String,
+    },
     /// A file could not be removed.
     #[error("cannot remove {target} on {host}{}", said(.stderr))]
     NotRemoved {
@@ -231,6 +237,7 @@ impl Explain for HostError {
             | Self::Answer { .. }
             | Self::Architecture { .. }
             | Self::NotPlaced { .. }
+            | Self::Cut { .. }
             | Self::NotRemoved { .. }
             | Self::Source { .. }
             | Self::Write { .. } => return None,

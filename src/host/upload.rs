@@ -88,11 +88,29 @@ impl Host {
     /// anything is sent; [`HostError::SourceChanged`], [`HostError::Source`], [`HostError::Ssh`]
     /// before anything is replaced; [`HostError::NotPlaced`].
     pub async fn upload(&self, files: &[Upload], sink: Sink<'_>) -> Result<(), HostError> {
+        self.upload_unless(files, sink, std::future::pending()).await
+    }
+
+    /// As [`Host::upload`], until `cut` ends: then nothing is replaced, and what was sent is taken away
+    /// again.
+    ///
+    /// # Errors
+    /// As there, and [`HostError::Cut`].
+    pub async fn upload_unless(
+        &self,
+        files: &[Upload],
+        sink: Sink<'_>,
+        cut: impl Future<Output = ()>,
+    ) -> Result<(), HostError> {
         if files.is_empty() {
             return Ok(());
         }
         let stage = self.prepare(files).await?;
-        let sent = self.send_all(files, stage.as_deref(), sink).await;
+        let sent = tokio::select! {
+            biased;
+            () = cut => Err(HostError::Cut { host: self.name().to_owned() }),
+            sent = self.send_all(files, stage.as_deref(), sink) => sent,
+        };
         if let Err(error) = sent {
             self.clear(files, stage.as_deref()).await;
             return Err(error);

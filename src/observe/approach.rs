@@ -119,7 +119,7 @@ pub(super) fn not_seen(error: &SshError) -> HostSeen {
 }
 
 /// The folder of the first spec file, absolute.
-pub(super) fn folder_of(spec: &Spec) -> PathBuf {
+fn folder_of(spec: &Spec) -> PathBuf {
     let folder = spec.files.first().and_then(|file| file.parent()).unwrap_or(Path::new(""));
     std::path::absolute(folder.join("x"))
         .ok()

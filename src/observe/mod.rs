@@ -21,7 +21,6 @@ use crate::observed::{Cause, CloudSeen, HostSeen, ImageSeen, Observed, Scope, Se
 use crate::spec::{Machine, Service, Spec};
 
 pub use approach::Approach;
-use approach::folder_of;
 pub use hosts::{live_instances, observe_one as observe_host};
 pub use world::{Need, World};
 

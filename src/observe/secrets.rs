@@ -10,6 +10,7 @@ use std::time::Duration;
 use secrecy::{SecretString, zeroize::Zeroize as _};
 use tokio::process::Command;
 
+use super::Need;
 use crate::explain::Explain;
 use crate::observed::{Cause, Secrets};
 use crate::plan::hash::source_key;
@@ -129,19 +130,22 @@ pub struct Needed {
     pub purpose: String,
 }
 
-/// Every secret that a plan of `spec` needs, once each, in the order of the spec: passwords of the
-/// registries that are asked (a service that is built and run on `local` asks none), the services'
-/// environment, build secrets.
-pub fn needed(spec: &Spec) -> Vec<Needed> {
+/// Every secret that `need` asks for, once each, in the order of the spec: passwords of the registries
+/// that are asked (a service that is built and run on `local` asks none, unless it is pushed), build
+/// secrets, and, to deploy, the services' environment.
+pub fn needed(spec: &Spec, need: Need) -> Vec<Needed> {
     let mut all = Vec::new();
+    if need == Need::Machines {
+        return all;
+    }
     for registry in spec.registries.values() {
         let purpose = format!("the password of registry {}", registry.server);
-        if asks_registry(spec, &registry.server) {
+        if need == Need::Images || asks_registry(spec, &registry.server) {
             all.extend(registry.password.clone().map(|source| Needed { source, purpose }));
         }
     }
     for service in spec.services.values() {
-        for (name, value) in &service.environment {
+        for (name, value) in service.environment.iter().filter(|_| need == Need::Everything) {
             let purpose = format!("the value of {name} for service {}", service.name);
             if let EnvValue::Secret(source) = value {
                 all.push(Needed { source: source.clone(), purpose });
@@ -169,8 +173,8 @@ fn asks_registry(spec: &Spec, server: &str) -> bool {
 }
 
 /// The command lines that reading the secrets of `spec` would run, for the question that asks for consent.
-pub fn commands(spec: &Spec) -> Vec<String> {
-    let words = needed(spec).into_iter().filter_map(|one| match one.source {
+pub fn commands(spec: &Spec, need: Need) -> Vec<String> {
+    let words = needed(spec, need).into_iter().filter_map(|one| match one.source {
         SecretSource::Command(words) => Some(words.join(" ")),
         SecretSource::Env(_) | SecretSource::File(_) => None,
     });
@@ -179,8 +183,8 @@ pub fn commands(spec: &Spec) -> Vec<String> {
 
 /// Reads what [`needed`] names, side by side. What is missing comes back as causes, each with its help;
 /// the values are known by [`source_key`].
-pub async fn read_secrets(spec: &Spec, consent: Consent) -> (Secrets, Vec<Cause>) {
-    read_sources(&needed(spec), folder(spec), consent).await
+pub async fn read_secrets(spec: &Spec, need: Need, consent: Consent) -> (Secrets, Vec<Cause>) {
+    read_sources(&needed(spec, need), folder(spec), consent).await
 }
 
 /// As [`read_secrets`], for sources that a command needs beyond the plan (`a3 push` on `local`). Commands

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 
-use super::secrets::{self, Consent, Needed, read_secrets};
+use super::secrets::{Consent, read_secrets};
 use crate::docker::Engine;
 use crate::ec2::{Cloud, CloudError};
 use crate::explain::Explain as _;
@@ -64,11 +64,7 @@ impl World {
     /// Opens what can be opened before anything is known of the machines. Failures are kept as
     /// answers; nothing here ends a run.
     pub async fn open(spec: &Spec, need: Need, consent: Consent) -> Self {
-        let (secrets, missing) = match need {
-            Need::Everything | Need::LocalImages => read_secrets(spec, consent).await,
-            Need::Images => read_for_push(spec, consent).await,
-            Need::Machines => (Secrets::default(), Vec::new()),
-        };
+        let (secrets, missing) = read_secrets(spec, need, consent).await;
         let ((clouds, refused), (registries, credentials)) =
             futures_util::join!(open_clouds(spec, need), async {
                 match need {
@@ -137,18 +133,7 @@ impl World {
     }
 }
 
-/// A push needs the passwords of registries that a plan for the local engine does not ask.
-async fn read_for_push(spec: &Spec, consent: Consent) -> (Secrets, Vec<Cause>) {
-    let mut needed = secrets::needed(spec);
-    for registry in spec.registries.values() {
-        let purpose = format!("the password of registry {}", registry.server);
-        let source =
-            registry.password.clone().filter(|source| needed.iter().all(|one| one.source != *source));
-        needed.extend(source.map(|source| Needed { source, purpose }));
-    }
-    secrets::read_sources(&needed, &super::folder_of(spec), consent).await
-}
-
+/// By group.
 type Clouds = BTreeMap<String, Result<Cloud, Cause>>;
 
 /// By group, and why none of it may be used: it is another account's.

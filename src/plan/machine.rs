@@ -27,6 +27,8 @@ pub(crate) enum How {
     New,
     /// The same one, which answers only then.
     Answers,
+    /// The same one, stopped and started: what was seen is of before.
+    Restarts,
     /// The same one, which should answer already.
     Same,
 }
@@ -300,19 +302,21 @@ impl GroupContext<'_> {
     }
 
     fn keep(&self, one: &OwnedInstance, before: &Before, draft: &mut Draft) -> Kept {
-        let (forcing, in_place, modify) = self.compare(one);
+        let (forcing, mut in_place, mut modify) = self.compare(one);
         if !forcing.is_empty() {
             return self.replace(one, forcing, before, draft);
         }
         self.notice_create_only(one, draft);
         let stopped = matches!(one.state, InstanceState::Stopped | InstanceState::Stopping);
+        // The deadline lives on the machine, which has to run for it to move.
+        let later = if stopped { take_ttl(one, &mut modify, &mut in_place) } else { None };
         let stop_start = modify.instance_type.is_some();
         let mut kept = Kept::AsIs;
         if !in_place.is_empty() {
             let cost = if stop_start && !stopped { Cost::StopStart } else { Cost::None };
             let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
             let step = step.because(Reason::FieldsChanged).fields(in_place).cost(cost);
-            let how = if stop_start { How::Answers } else { How::Same };
+            let how = if stop_start { How::Restarts } else { How::Same };
             kept = Kept::Step(draft.add(step.after(before.steps())), how);
         }
         if stopped {
@@ -322,7 +326,12 @@ impl GroupContext<'_> {
                 NewStep::new(one.slot.to_string(), Change::Update, action).because(Reason::InstanceStopped);
             let modified = if let Kept::Step(step, _) = kept { Some(step) } else { None };
             let step = step.after(modified.into_iter().chain(before.steps()));
-            kept = Kept::Step(draft.add(step), How::Answers);
+            let mut last = draft.add(step);
+            if let Some((modify, fields)) = later {
+                let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
+                last = draft.add(step.because(Reason::FieldsChanged).fields(fields).after([last]));
+            }
+            kept = Kept::Step(last, How::Answers);
         }
         match (kept, before.firewall) {
             (Kept::AsIs, firewall) => {
@@ -423,6 +432,21 @@ fn ami_text(ami: &Ami) -> String {
         Ami::Id(id) => format!("`{id}`"),
         Ami::Newest { name, owner } => format!("name `{name}` by `{owner}`"),
     }
+}
+
+/// The part of a change that a machine has to run for.
+fn take_ttl(
+    one: &OwnedInstance,
+    modify: &mut Modify,
+    fields: &mut Vec<FieldChange>,
+) -> Option<(Modify, Vec<FieldChange>)> {
+    let ttl = modify.ttl.take()?;
+    let mut later = Modify::nothing(one);
+    later.ttl = Some(ttl);
+    later.set_tags.extend(modify.set_tags.remove("a3:hash").map(|hash| ("a3:hash".to_owned(), hash)));
+    let (moved, kept) = fields.drain(..).partition(|field| field.field == "ttl");
+    *fields = kept;
+    Some((later, moved))
 }
 
 /// As `ttl` is written: `8h`, `90m`, `45s`.

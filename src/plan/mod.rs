@@ -215,6 +215,7 @@ fn plan_machines(
     let mut reach = Reach::new();
     let mut blocked = BTreeSet::new();
     let mut regions = BTreeMap::new();
+    let mut unreached = BTreeSet::new();
     for (name, seen) in &observed.clouds {
         if !options.wants_group(spec, name) {
             continue;
@@ -224,6 +225,7 @@ fn plan_machines(
             Seen::Unreachable(cause) => {
                 draft.unreachable(name.clone(), cause);
                 blocked.extend(spec.slots().map(|(slot, _)| slot).filter(|slot| slot.group == *name));
+                unreached.insert(name.as_str());
                 continue;
             }
             Seen::Absent => continue,
@@ -241,8 +243,10 @@ fn plan_machines(
         reach.extend(group_reach);
         blocked.extend(group_blocked);
     }
+    // Another group's answer shows the instances of one that could not be asked; they have not left.
     let ends = regions.values().flat_map(|(instances, groups)| {
-        machine::plan_strays(spec, (instances.as_slice(), groups), options, draft)
+        let known: BTreeSet<&str> = groups.union(&unreached).copied().collect();
+        machine::plan_strays(spec, (instances.as_slice(), &known), options, draft)
     });
     let ends: Vec<StepId> = ends.collect();
     for (name, cloud) in present_clouds(observed).filter(|(name, _)| options.wants_group(spec, name)) {
@@ -268,7 +272,8 @@ fn host_facts<'a>(
     draft: &mut Draft,
 ) -> Option<Option<&'a HostFacts>> {
     let how = reached.map(|reached| reached.how);
-    if how == Some(How::New) {
+    // A new machine, or this one at another address: nothing that was seen can be relied on.
+    if matches!(how, Some(How::New | How::Restarts)) {
         return Some(None);
     }
     match observed.hosts.get(slot) {

@@ -44,7 +44,7 @@ fn type_changed_within_the_architecture() {
     let (mut spec, seen) = on_ec2();
     edit_ec2(&mut spec, |ec2| ec2.instance_type = "t3.small".into());
     let plan = planned("type_changed", &spec, &seen);
-    assert_eq!(kinds(&plan), ["modify"]);
+    assert_eq!(kinds(&plan), ["modify", "copy", "login", "run"]);
 }
 
 #[test]
