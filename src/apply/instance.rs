@@ -59,11 +59,11 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
             Ok(Done::noted(format!("{id} ({name})")))
         }
         Action::DeleteFirewall { group, id } => {
-            cloud(work, group)?.delete_firewall(id, sink).await?;
+            cloud_with(work, group)?.delete_firewall(id, sink).await?;
             Ok(Done::noted(id.clone()))
         }
         Action::DeleteKey { group, name } => {
-            cloud(work, group)?.delete_key(name).await?;
+            cloud_with(work, group)?.delete_key(name).await?;
             Ok(Done::noted(name.clone()))
         }
         other => Err(Failure::new(format!("not a step of the cloud: {other:?}"), None)),
@@ -130,6 +130,18 @@ pub(crate) fn cloud<'a>(work: &Work<'a>, group: &str) -> Result<&'a Cloud, Failu
         Some(Err(cause)) => Err(Failure::of_kind(FailureKind::Failed, cause.clone())),
         None => Err(Failure::new(format!("group `{group}` is not on EC2"), None)),
     }
+}
+
+/// The cloud of a group that may have left the spec: the one of its region.
+fn cloud_with<'a>(work: &Work<'a>, group: &str) -> Result<&'a Cloud, Failure> {
+    if let Ok(cloud) = cloud(work, group) {
+        return Ok(cloud);
+    }
+    let seen = work.job.observed.clouds.get(group).and_then(Seen::present);
+    let world = work.job.world;
+    let mut clouds = world.clouds.values().chain(world.remembered.values()).flatten();
+    let found = seen.and_then(|seen| clouds.find(|cloud| cloud.region == seen.region));
+    found.ok_or_else(|| Failure::new(format!("no region is known for group `{group}`"), None))
 }
 
 /// The cloud that showed an instance: its group may have left the spec, or moved to another region.

@@ -12,6 +12,7 @@ mod image;
 mod instances;
 mod key;
 mod launch;
+mod leftover;
 mod modify;
 mod network;
 mod observe;
@@ -24,6 +25,7 @@ mod user_data;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 pub use error::CloudError;
+pub use leftover::Managed;
 pub use user_data::ttl_script;
 
 /// One caller in one region.
