@@ -47,7 +47,6 @@ impl Stop {
     }
 
     /// Whatever does not listen (a question, a second look) is not waited for.
-    #[expect(clippy::exit, reason = "the second Ctrl-C ends it wherever it is")]
     async fn end_process(&self) {
         tokio::time::sleep(LAST_GRACE + Duration::from_secs(1)).await;
         std::process::exit(INTERRUPTED);
