@@ -174,7 +174,7 @@ fn refuse_leased(session: &Session, looked: &work::Looked) -> Result<(), Fault> 
                 let in_force = |lease: &&Lease| lease.expires > facts.now && !lease.is_of(ours);
                 if let Some(lease) = facts.lease.as_ref().filter(in_force) {
                     let message = format!("{} is at work on {slot} (lease {})", lease.holder, lease.number);
-                    let help = "wait until it is done; a lease ends by itself a minute after its holder";
+                    let help = "wait until it is done; a lease ends by itself 90 s after its holder";
                     return Err(Fault::new(Exit::Locked, message, Some(help)));
                 }
             }
