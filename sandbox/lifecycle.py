@@ -123,6 +123,21 @@ def _keys() -> None:
             subprocess.run(command, check=True)
 
 
+def _await_names(until: float) -> None:
+    """Waits until the engine knows both registries: it remembers /etc/hosts for 5 seconds."""
+    for name in (place.GHCR, place.BASIC):
+        while True:
+            asked = subprocess.run(
+                ["docker", "--host", "unix:///var/run/docker.sock", "pull", "--quiet", f"{name}/nobody/nothing"],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
+            )
+            if "no such host" not in asked.stderr:
+                break
+            if time.monotonic() > until:
+                sys.exit(f"sandbox: the Docker engine does not find {name}: {asked.stderr.strip()}")
+            time.sleep(0.2)
+
+
 def _await() -> None:
     """Waits until everything answers, for at most 60 seconds."""
     until = time.monotonic() + 60
@@ -142,6 +157,7 @@ def _await() -> None:
             what = f"{dead[0]} ended" if dead else f"no answer from {[*waiting, *sockets]}"
             sys.exit(f"sandbox: {what}; see {place.LOGS}")
         time.sleep(0.05)
+    _await_names(until)
     # The first call loads the models; do it here and not in somebody's measurement.
     call = urllib.request.Request(
         place.EC2_URL, b"Action=DescribeInstances&Version=2016-11-15",
