@@ -7,6 +7,8 @@ mod fault;
 mod images;
 mod logging;
 mod logs;
+#[expect(dead_code, reason = "the commands of the day after use it")]
+mod pick;
 mod spec;
 mod status;
 mod terminal;
