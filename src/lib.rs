@@ -18,4 +18,5 @@ pub mod registry;
 pub mod report;
 pub mod spec;
 pub mod ssh;
+pub mod tty;
 pub mod wait;

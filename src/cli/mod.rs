@@ -2,6 +2,8 @@
 
 mod apply;
 pub mod args;
+mod attach;
+mod exec;
 pub mod exit;
 mod fault;
 mod images;
@@ -10,6 +12,7 @@ mod logs;
 #[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
 mod spec;
+mod ssh;
 mod status;
 mod terminal;
 mod work;
@@ -79,6 +82,8 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Push(args) => images::push(session, args).await,
         Command::Status(args) => status::status(session, args).await,
         Command::Logs(args) => logs::logs(session, args).await,
+        Command::Ssh(args) => ssh::ssh(session, args).await,
+        Command::Exec(args) => exec::exec(session, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);

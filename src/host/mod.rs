@@ -4,6 +4,7 @@
 mod check;
 mod error;
 mod facts;
+mod process;
 mod tunnel;
 mod upload;
 

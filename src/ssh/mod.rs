@@ -9,6 +9,7 @@ mod key;
 mod known_hosts;
 mod session;
 mod sftp;
+mod shell;
 
 pub use error::{Source, SshError};
 pub use exec::{Exit, Output, Piece, Running, Tunnel};
@@ -16,3 +17,4 @@ pub use host_key::{HostKeys, Pin};
 pub use key::{Keyring, public_key};
 pub use session::{Session, Target};
 pub use sftp::{RemoteFile, Sftp};
+pub use shell::{Remote, Terminal};

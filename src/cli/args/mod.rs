@@ -1,9 +1,11 @@
 //! The command line.
 
+mod inside;
 mod look;
 
 use std::path::PathBuf;
 
+pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,7 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Exit codes: 0 done or nothing to do · 1 failed or declined · 2 changes pending
 /// (--detailed-exitcode) · 64 usage · 65 bad deploy.yaml · 69 something needed for the decision could
-/// not be reached · 73 refused for safety · 75 locked · 130 interrupted.
+/// not be reached · 73 refused for safety · 75 locked · 130 interrupted. ssh, exec and run end as the
+/// command there does: its code, 128 + n for signal n, 126 or 127 if it could not be started, 255 if
+/// the connection broke.
 #[derive(Debug, Parser)]
 #[command(name = "a3", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
@@ -85,6 +89,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Shows a service's log, through ssh.
     Logs(LogsArgs),
+    /// A shell on a machine, or a command there.
+    Ssh(SshArgs),
+    /// A command in a service's container.
+    Exec(ExecArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
