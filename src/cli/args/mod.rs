@@ -1,10 +1,12 @@
 //! The command line.
 
 mod look;
+mod order;
 
 use std::path::PathBuf;
 
 pub use look::{LogsArgs, StatusArgs};
+pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -85,6 +87,16 @@ pub enum Command {
     Status(StatusArgs),
     /// Shows a service's log, through ssh.
     Logs(LogsArgs),
+    /// Stops services; their containers stay.
+    Stop(StopArgs),
+    /// Starts services that were stopped, and what they depend on.
+    Start(StartArgs),
+    /// Restarts services.
+    Restart(StopArgs),
+    /// Removes stopped containers; the next apply runs them again.
+    Rm(RmArgs),
+    /// Prints where a service's ports are published.
+    Port(PortArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
