@@ -1,6 +1,7 @@
 //! The steps on a service's container: run, start, restart, change in place.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use secrecy::SecretString;
@@ -63,6 +64,7 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
             release.services.insert(planned.service.clone(), released);
         }
         record.in_place.insert(planned.service.clone(), planned.settings.in_place.clone());
+        record.stopped.remove(&planned.service);
     });
     site.save().await?;
     check_from_here(work, planned, service, sink).await;
@@ -175,7 +177,7 @@ async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service
     }
 }
 
-/// Restarts a container because its data changed or it is unhealthy.
+/// Restarts a container: its data changed, it is unhealthy, or a person asked for it.
 ///
 /// - Assumes: it is ours and its settings are as wanted.
 /// - Guarantees: it was started after the step began, and was proven to work.
@@ -184,12 +186,13 @@ async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service
 pub(crate) async fn restart(
     work: &Work<'_>,
     site: &Site,
-    service: &str,
-    container: &str,
+    (service, container): (&str, &str),
+    grace: u64,
     sink: Sink<'_>,
 ) -> StepResult {
     let spec = super::image::service(work, service)?;
-    site.engine.restart_container(container, spec.stop_grace_period).await?;
+    site.engine.restart_container(container, Duration::from_secs(grace)).await?;
+    not_stopped(site, service).await?;
     prove(work, site, spec, container, sink).await?;
     Ok(Done::noted(container))
 }
@@ -215,8 +218,18 @@ pub(crate) async fn start(
     } else {
         site.engine.start_container(container).await?;
     }
+    not_stopped(site, service).await?;
     prove(work, site, spec, container, sink).await?;
     Ok(Done::noted(container))
+}
+
+/// Whoever stopped it by `a3 stop` has had it started again.
+async fn not_stopped(site: &Site, service: &str) -> Result<(), Failure> {
+    if !site.record().stopped.contains_key(service) {
+        return Ok(());
+    }
+    site.note(|record| drop(record.stopped.remove(service)));
+    site.save().await
 }
 
 async fn prove(

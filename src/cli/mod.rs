@@ -9,8 +9,10 @@ mod fault;
 mod images;
 mod logging;
 mod logs;
+mod order;
 #[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
+mod port;
 mod spec;
 mod ssh;
 mod status;
@@ -84,6 +86,11 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Logs(args) => logs::logs(session, args).await,
         Command::Ssh(args) => ssh::ssh(session, args).await,
         Command::Exec(args) => exec::exec(session, args).await,
+        Command::Stop(args) => order::stop(session, args).await,
+        Command::Start(args) => order::start(session, args).await,
+        Command::Restart(args) => order::restart(session, args).await,
+        Command::Rm(args) => order::rm(session, args).await,
+        Command::Port(args) => port::port(session, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);

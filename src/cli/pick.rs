@@ -88,11 +88,7 @@ pub(crate) fn containers<'a>(
     name: Option<&str>,
 ) -> Result<(Vec<Found<'a>>, Vec<Fault>), Fault> {
     services.iter().try_for_each(|service| work::known_service(spec, service))?;
-    let all: Vec<Slot> = spec.slots().map(|(slot, _)| slot).collect();
-    let slots = match name {
-        Some(name) => vec![one_of(spec, looked, &all, Some(name))?],
-        None => all,
-    };
+    let slots = slots(spec, looked, name)?;
     let (mut found, mut away) = (Vec::new(), Vec::new());
     for slot in slots {
         let wanted =
@@ -111,6 +107,18 @@ pub(crate) fn containers<'a>(
         }
     }
     Ok((found, away))
+}
+
+/// The machines that `--instance` names, or all. They need not answer.
+///
+/// # Errors
+/// 64 for a name that fits none or several.
+pub(crate) fn slots(spec: &Spec, looked: &Looked, name: Option<&str>) -> Result<Vec<Slot>, Fault> {
+    let all: Vec<Slot> = spec.slots().map(|(slot, _)| slot).collect();
+    match name {
+        Some(_) => Ok(vec![one_of(spec, looked, &all, name)?]),
+        None => Ok(all),
+    }
 }
 
 /// The service's container under its own name: an interrupted swap leaves a second, older one.

@@ -157,6 +157,17 @@ pub(crate) async fn carry_out(
         return Ok(None);
     }
     agree(plan, how)?;
+    work_off(session, spec, looked, plan, how).await.map(Some)
+}
+
+/// Does a plan that was agreed to.
+pub(crate) async fn work_off(
+    session: &Session,
+    spec: &Spec,
+    looked: &Looked,
+    plan: &Plan,
+    how: &How<'_>,
+) -> Result<Summary, Fault> {
     let stop = Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
     let reporter = Mutex::new(reporter(session.look, session.global.verbose, how));
     let events = |event: Event| {
@@ -178,10 +189,10 @@ pub(crate) async fn carry_out(
     if let Ok(mut reporter) = reporter.lock() {
         reporter.close();
     }
-    Ok(Some(summary))
+    Ok(summary)
 }
 
-fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
+pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
     if plan.ends_machines() && !plan.destroy && !how.allow_terminate && !terminal::can_ask() {
         let message = "this ends a machine, and there is no terminal to ask on";
         return Err(Fault::new(Exit::Refused, message, Some("add --allow-terminate if that is meant")));

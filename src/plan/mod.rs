@@ -16,6 +16,7 @@ pub(crate) mod launch_hash;
 mod machine;
 pub mod mnemonic;
 pub mod names;
+mod order;
 pub mod paths;
 pub mod reason;
 pub mod settings;
@@ -28,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use container::owned_service;
 pub use destroy::{Destroy, plan_destroy};
 pub use launch_hash::ends_at;
+pub use order::{Order, Verb, plan_order};
 
 use crate::id::Slot;
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};

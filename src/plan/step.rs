@@ -212,7 +212,7 @@ pub enum Action {
     },
     /// Pull and swap: the new container in, the old one out.
     Run(Box<Run>),
-    /// Restart a container because its data changed.
+    /// Restart a container: its data changed, it is unhealthy, or a person asks for it.
     Restart {
         /// Where.
         slot: Slot,
@@ -220,6 +220,19 @@ pub enum Action {
         service: String,
         /// Which container.
         container: String,
+        /// Seconds between SIGTERM and SIGKILL.
+        grace: u64,
+    },
+    /// Stop a container, which stays.
+    StopContainer {
+        /// Where.
+        slot: Slot,
+        /// Which service.
+        service: String,
+        /// Which container.
+        container: String,
+        /// Seconds between SIGTERM and SIGKILL.
+        grace: u64,
     },
     /// Start a container that stopped.
     StartContainer {

@@ -11,7 +11,7 @@ use a3::observed::{
 use a3::plan::names::{label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, hash, paths, plan, plan_host};
-use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService};
+use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
 use a3::spec::Spec;
 use secrecy::SecretString;
 
@@ -245,6 +245,14 @@ impl World<'_> {
                 let host = self.host(slot);
                 let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
                 (one.state, one.health) = (ContainerState::Running, None);
+            }
+            Action::StopContainer { slot, service, container, .. } => {
+                let host = self.host(slot);
+                let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
+                one.state = ContainerState::Exited(0);
+                let stopped =
+                    Stopped { by: "me@laptop".into(), container: one.id.clone(), started: one.started };
+                host.record.as_mut().unwrap().stopped.insert(service.clone(), stopped);
             }
             Action::UpdateContainer { slot, service, settings, .. } => {
                 let record = self.host(slot).record.as_mut().unwrap();

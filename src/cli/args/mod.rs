@@ -2,11 +2,13 @@
 
 mod inside;
 mod look;
+mod order;
 
 use std::path::PathBuf;
 
 pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
+pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -93,6 +95,16 @@ pub enum Command {
     Ssh(SshArgs),
     /// A command in a service's container.
     Exec(ExecArgs),
+    /// Stops services; their containers stay.
+    Stop(StopArgs),
+    /// Starts services that were stopped, and what they depend on.
+    Start(StartArgs),
+    /// Restarts services.
+    Restart(StopArgs),
+    /// Removes stopped containers; the next apply runs them again.
+    Rm(RmArgs),
+    /// Prints where a service's ports are published.
+    Port(PortArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
