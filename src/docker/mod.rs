@@ -14,6 +14,7 @@ pub mod dockerignore;
 pub mod endpoint;
 pub mod engine;
 mod exchange;
+pub mod exposed;
 mod image;
 mod inspect;
 mod json_lines;

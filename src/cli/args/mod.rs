@@ -1,10 +1,12 @@
 //! The command line.
 
 mod look;
+mod setup;
 
 use std::path::PathBuf;
 
 pub use look::{LogsArgs, StatusArgs};
+pub use setup::{InitArgs, VersionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -14,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// (--detailed-exitcode) · 64 usage · 65 bad deploy.yaml · 69 something needed for the decision could
 /// not be reached · 73 refused for safety · 75 locked · 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "a3", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "a3", version, max_term_width = 100)]
 pub struct Cli {
     /// What all commands take.
     #[command(flatten)]
@@ -65,6 +67,8 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Writes a commented deploy.yaml for the folder it is in. Never overwrites one.
+    Init(InitArgs),
     /// Checks deploy.yaml, offline, and reports all errors at once.
     Validate(Validate),
     /// Prints the JSON Schema of deploy.yaml.
@@ -85,6 +89,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Shows a service's log, through ssh.
     Logs(LogsArgs),
+    /// Prints the version, and those of the formats that it writes.
+    Version(VersionArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
