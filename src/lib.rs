@@ -9,6 +9,7 @@ pub mod event;
 pub mod explain;
 pub mod host;
 pub mod id;
+pub mod init;
 pub mod load;
 pub mod observe;
 pub mod observed;

@@ -51,9 +51,7 @@ pub enum LoadError {
 impl Explain for LoadError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Missing { .. } => {
-                Some("write one (examples/ has some), or name another: a3 plan -f FILE".into())
-            }
+            Self::Missing { .. } => Some("a3 init writes one; or name another: a3 plan -f FILE".into()),
             Self::Unreadable { path, .. } => Some(format!("look at it: ls -l {}", path.display())),
             Self::Dotenv { path, .. } => Some(format!("write NAME=VALUE lines into {}", path.display())),
             Self::Invalid(diagnostics) => diagnostics.help(),

@@ -7,6 +7,7 @@ mod exec;
 pub mod exit;
 mod fault;
 mod images;
+mod init;
 mod logging;
 mod logs;
 mod order;
@@ -17,6 +18,7 @@ mod spec;
 mod ssh;
 mod status;
 mod terminal;
+mod version;
 mod work;
 
 use std::path::PathBuf;
@@ -42,6 +44,9 @@ pub fn main() -> ExitCode {
             // clap would exit with 2, which means "changes pending" here.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             error.print().ok();
+            if let Some(help) = ours(&error) {
+                terminal::talk(&format!("help: {help}\n"));
+            }
             return exit.into();
         }
     };
@@ -52,6 +57,26 @@ pub fn main() -> ExitCode {
         fault.exit
     });
     exit.into()
+}
+
+/// What other programs call a command of ours, which clap cannot know.
+fn ours(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let command = match word.as_str() {
+        "up" | "deploy" | "launch" | "setup" => "apply",
+        "down" | "delete" | "remove" | "terminate" | "teardown" => "destroy",
+        "ps" | "ls" | "list" | "show" | "details" => "status",
+        "diff" | "preview" | "dry-run" => "plan",
+        "check" | "lint" => "validate",
+        "new" | "create" | "generate" => "init",
+        "log" => "logs",
+        _ => return Some("a3 --help lists the commands".to_owned()),
+    };
+    Some(format!("that is `a3 {command}` here; a3 --help lists the commands"))
 }
 
 fn start(cli: Cli) -> Ended {
@@ -74,6 +99,8 @@ fn start(cli: Cli) -> Ended {
 
 async fn dispatch(session: &Session, command: &Command) -> Ended {
     match command {
+        Command::Init(args) => init::init(session, args).await,
+        Command::Version(args) => version::version(args),
         Command::Validate(args) => spec::validate(session, args),
         Command::Schema => spec::schema(),
         Command::Config(args) => spec::config(session, args),

@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod engine;
 mod exchange;
 pub mod exec;
+pub mod exposed;
 mod image;
 mod inspect;
 mod json_lines;

@@ -99,6 +99,14 @@ pub fn files_named(inputs: &Inputs<'_>) -> Vec<(PathBuf, bool)> {
     cx.wanted.into_inner().into_iter().collect()
 }
 
+/// A deployment's name made of any text, a folder's name say.
+pub fn name_from(text: &str) -> Option<String> {
+    const LONGEST: usize = 40;
+    let name = lower::names::suggestion(text);
+    let name = name.get(..LONGEST).unwrap_or(&name).trim_end_matches('-');
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// One file as an editor's schema check sees it: YAML's core types, variables not filled in, tags
 /// left out. `None` where it is not YAML.
 pub fn as_json(source: &Source) -> Option<serde_json::Value> {

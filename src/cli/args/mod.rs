@@ -3,12 +3,14 @@
 mod inside;
 mod look;
 mod order;
+mod setup;
 
 use std::path::PathBuf;
 
 pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
 pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
+pub use setup::{InitArgs, VersionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -20,7 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// command there does: its code, 128 + n for signal n, 126 or 127 if it could not be started, 255 if
 /// the connection broke.
 #[derive(Debug, Parser)]
-#[command(name = "a3", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "a3", version, max_term_width = 100)]
 pub struct Cli {
     /// What all commands take.
     #[command(flatten)]
@@ -71,6 +73,8 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Writes a commented deploy.yaml for the folder it is in. Never overwrites one.
+    Init(InitArgs),
     /// Checks deploy.yaml, offline, and reports all errors at once.
     Validate(Validate),
     /// Prints the JSON Schema of deploy.yaml.
@@ -105,6 +109,8 @@ pub enum Command {
     Rm(RmArgs),
     /// Prints where a service's ports are published.
     Port(PortArgs),
+    /// Prints the version, and those of the formats that it writes.
+    Version(VersionArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.

@@ -6,7 +6,7 @@ mod ec2;
 mod environment;
 mod group;
 mod image;
-mod names;
+pub(super) mod names;
 mod reference;
 mod registry;
 mod service;
