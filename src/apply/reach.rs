@@ -128,7 +128,7 @@ async fn wait_for_ssh(
         group.ok_or_else(|| Failure::new(format!("group `{}` left the spec", one.slot.group), None))?;
     let seen = work.job.observed.clouds.get(&group.name).and_then(Seen::present);
     let image = seen.and_then(|seen| seen.image.as_ref());
-    let mut approach = Approach::to_instance(group, one, image)
+    let mut approach = Approach::to_instance(work.job.world, group, one, image)
         .map_err(|cause| Failure::of_kind(FailureKind::Failed, cause))?;
     let tagged = approach.is_pinned();
     let mut from_console = None;

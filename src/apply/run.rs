@@ -166,6 +166,10 @@ async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service
     let Some(group) = group.filter(|group| matches!(group.machine, Machine::Ec2(_))) else { return };
     let port = service.ports.iter().find(|port| port.target == check.port).and_then(|port| port.published);
     let (Some(port), Ok(site)) = (port, work.sites.get(&planned.slot)) else { return };
+    // Behind a jump host, what answers here is nobody's business but the jump host's.
+    if site.host.session().is_some_and(|session| session.hop().is_some()) {
+        return;
+    }
     let address = site.host.name().to_owned();
     if let Err(error) = crate::host::http_check_from_here(&address, port, check).await {
         let message = format!(

@@ -11,6 +11,7 @@ mod init;
 mod logging;
 mod logs;
 mod order;
+mod passphrase;
 #[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
 mod port;
@@ -84,6 +85,7 @@ fn start(cli: Cli) -> Ended {
     // Both TLS users (AWS, registries) take the process's provider; with several compiled in, rustls
     // has no default of its own.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    crate::ssh::Passphrases::ask_by(Box::new(passphrase::ask));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
     let session = Session {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::sync::OnceCell;
+
 use super::World;
 use crate::explain::Explain as _;
 use crate::host::Host;
@@ -9,19 +11,24 @@ use crate::id::Slot;
 use crate::observed::{Cause, HostSeen, MachineImage, OwnedInstance};
 use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec, SshAddress};
-use crate::ssh::{HostKeys, Pin, Session, SshError, Target};
+use crate::ssh::{HostKeys, Keyring, Pin, Route, Session, SshError, Target, own_name};
 
 /// Everything that a connection takes.
 #[derive(Clone, Debug)]
 pub struct Approach {
-    target: Target,
+    route: Route,
+    keyring: Keyring,
+    host_keys: HostKeys,
     /// Whether engine and files may be reached with `sudo -n`.
     sudo: bool,
+    /// The route with what ssh_config says; asked once, however often a machine is tried.
+    settled: OnceCell<Target>,
 }
 
 impl Approach {
     /// To an instance. Its host key is the tagged one; without a tag, `first contact` accepts any.
     pub fn to_instance(
+        world: &World,
         group: &Group,
         one: &OwnedInstance,
         image: Option<&MachineImage>,
@@ -32,17 +39,12 @@ impl Approach {
         };
         let host = address.cloned().ok_or_else(|| no_address(group, one))?;
         let known = image.filter(|image| image.id == one.image_id).or(image);
-        let user = group.ssh.user.clone().or_else(|| known.and_then(|image| image.user.clone()));
-        let user = user.ok_or_else(|| Cause {
+        let usual = known.and_then(|image| image.user.clone()).or_else(|| group.ssh.user.clone());
+        let usual = usual.ok_or_else(|| Cause {
             message: format!("the user of {} ({}) is not known from its AMI", one.slot, one.image_id),
             help: Some(format!("set instances.{}.ssh.user", group.name)),
         })?;
-        let target = Target {
-            port: group.ssh.port,
-            identity_file: group.ssh.identity_file.clone(),
-            ..Target::new(host, user, HostKeys::FirstContact)
-        };
-        let mut approach = Self { target, sudo: group.sudo };
+        let mut approach = Self::new(world, group, host, usual);
         match one.host_key.as_deref().map(str::parse::<HostKeyTag>) {
             Some(Ok(tag)) => approach.pin(&tag).map_err(|error| error.cause())?,
             Some(Err(error)) => return Err(Cause { message: error.to_string(), help: None }),
@@ -51,23 +53,44 @@ impl Approach {
         Ok(approach)
     }
 
+    fn new(world: &World, group: &Group, host: String, usual_user: String) -> Self {
+        let route = Route {
+            host,
+            user: group.ssh.user.clone(),
+            usual_user,
+            port: group.ssh.port,
+            identity_file: group.ssh.identity_file.clone(),
+            proxy_jump: group.ssh.proxy_jump.clone(),
+        };
+        Self {
+            route,
+            keyring: world.keyring.clone(),
+            host_keys: HostKeys::FirstContact,
+            sudo: group.sudo,
+            settled: OnceCell::new(),
+        }
+    }
+
     /// Accepts only this key.
     ///
     /// # Errors
     /// The tag's text is no key.
     pub fn pin(&mut self, tag: &HostKeyTag) -> Result<(), SshError> {
-        self.target.host_keys = HostKeys::Pinned(vec![tag.key.parse::<Pin>()?]);
+        self.host_keys = HostKeys::Pinned(vec![tag.key.parse::<Pin>()?]);
         Ok(())
     }
 
     /// Whether a key is pinned.
     pub fn is_pinned(&self) -> bool {
-        matches!(self.target.host_keys, HostKeys::Pinned(_))
+        matches!(self.host_keys, HostKeys::Pinned(_))
     }
 
     /// One attempt.
     pub async fn connect(&self) -> Result<Host, SshError> {
-        let session = Session::connect(&self.target).await?;
+        let settle = || self.route.settle(&self.keyring, HostKeys::FirstContact);
+        let mut target = self.settled.get_or_try_init(settle).await?.clone();
+        target.host_keys = self.host_keys.clone();
+        let session = Session::connect(&target).await?;
         Ok(Host::ssh(session, self.sudo))
     }
 }
@@ -77,7 +100,8 @@ fn no_address(group: &Group, one: &OwnedInstance) -> Cause {
         SshAddress::Public => (
             "public",
             format!(
-                "its subnet gives none: set instances.{}.ssh.address: private, or another subnet_id",
+                "its subnet gives none: set instances.{0}.ssh.address: private (and {0}.ssh.proxy_jump, if a jump \
+                 host leads there), or another subnet_id",
                 group.name
             ),
         ),
@@ -102,14 +126,10 @@ pub(super) async fn known(spec: &Spec, world: &World, group: &Group, slot: &Slot
     let address = usize::try_from(slot.index).ok().and_then(|index| addresses.get(index));
     let no_address = || Cause { message: format!("{slot} has no address"), help: None };
     let address = address.ok_or_else(|| HostSeen::Unreachable(no_address()))?;
-    let user = address.user.clone().or_else(|| group.ssh.user.clone());
-    let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "root".to_owned());
-    let target = Target {
-        port: address.port.unwrap_or(group.ssh.port),
-        identity_file: group.ssh.identity_file.clone(),
-        ..Target::new(address.host.clone(), user, HostKeys::KnownHosts)
-    };
-    let approach = Approach { target, sudo: group.sudo };
+    let mut approach = Approach::new(world, group, address.host.clone(), own_name());
+    approach.host_keys = HostKeys::KnownHosts;
+    approach.route.user = address.user.clone().or(approach.route.user);
+    approach.route.port = address.port.or(approach.route.port);
     approach.connect().await.map_err(|error| not_seen(&error))
 }
 

@@ -72,7 +72,7 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
     }
     let boots = one.state == InstanceState::Pending || now().saturating_sub(one.launched) < BOOTS_FOR;
     let image = cloud.image.as_ref();
-    let approach = match Approach::to_instance(group, one, image) {
+    let approach = match Approach::to_instance(world, group, one, image) {
         Ok(approach) => approach,
         Err(_) if boots => return HostSeen::NotYet(NotYet::Booting),
         Err(cause) => return HostSeen::Unreachable(cause),
@@ -118,7 +118,7 @@ fn is_noise(error: &SshError, one: &OwnedInstance) -> bool {
 fn lacks_own_rule(group: &Group, cloud: &CloudSeen) -> bool {
     let Machine::Ec2(ec2) = &group.machine else { return false };
     let Some(managed) = &cloud.security_group else { return ec2.vpc_security_group_ids.is_empty() };
-    let port = group.ssh.port;
+    let port = group.ssh.instance_port();
     let lets_in = |cidr: &String| {
         let mut open = managed.rules.iter().filter(|rule| (rule.from_port..=rule.to_port).contains(&port));
         open.any(|rule| rule.cidr.as_ref() == Some(cidr))

@@ -19,6 +19,7 @@ use crate::record::lock::state_folder;
 use crate::record::{HostKeyTag, machine_id};
 use crate::registry::{Client, Credential, credential_for, credential_from_docker_config, origin};
 use crate::spec::{Ec2, Machine, Service, Spec};
+use crate::ssh::Keyring;
 
 /// What a run needs of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct World {
     pub refused: Option<Cause>,
     /// This machine, as its ssh rules name it.
     pub machine_id: String,
+    /// What there is to log in with, and the jump hosts that were reached.
+    pub keyring: Keyring,
     hosts: Mutex<BTreeMap<Slot, Host>>,
     host_keys: Mutex<BTreeMap<Slot, HostKeyTag>>,
 }
@@ -87,6 +90,7 @@ impl World {
             missing,
             refused,
             machine_id: machine_id(),
+            keyring: Keyring::of_user(),
             hosts: Mutex::default(),
             host_keys: Mutex::default(),
         }

@@ -81,7 +81,12 @@ fn wanted_rules(spec: &Spec, group: &Group, ec2: &Ec2, cloud: &CloudSeen) -> Vec
     };
     for cidr in &cloud.caller_cidrs {
         let description = format!("ssh {}", cloud.caller_id);
-        add(Rule { protocol: Protocol::Tcp, port: group.ssh.port, cidr: cidr.clone(), description });
+        add(Rule {
+            protocol: Protocol::Tcp,
+            port: group.ssh.instance_port(),
+            cidr: cidr.clone(),
+            description,
+        });
     }
     // Without `allow_from` the ports are open to each caller's own address, so the rule is the caller's.
     let (cidrs, description) = match &ec2.allow_from {

@@ -79,6 +79,7 @@ pub const FIELDS: &[Field] = &[
     field("instances.*.ssh.user", Ignored, "who logs in"),
     field("instances.*.ssh.port", Ignored, "where sshd listens"),
     field("instances.*.ssh.identity_file", CreateOnly, "whose public half is imported at launch"),
+    field("instances.*.ssh.proxy_jump", Ignored, "which machines the way leads through"),
     field("instances.*.ssh.address", Ignored, "which address is dialled"),
     field("instances.*.ssh.strict", Ignored, "waits for the console's host keys"),
     field("instances.*.ssh.authorized_keys", InPlace, "who else may log in"),

@@ -123,16 +123,25 @@ pub struct HostAddress {
 pub struct Ssh {
     /// `None`: known from the AMI.
     pub user: Option<String>,
-    /// 22 unless said.
-    pub port: u16,
-    /// The private key; `None` asks the agent and the usual files.
+    /// `None`: ssh_config's, else 22.
+    pub port: Option<u16>,
+    /// The private key; `None` asks the agent, and ssh_config's or the usual files.
     pub identity_file: Option<PathBuf>,
+    /// Jump hosts: `[USER@]HOST[:PORT]`, several with commas, or `none`; `None`: ssh_config's.
+    pub proxy_jump: Option<String>,
     /// Which of an instance's addresses is dialled.
     pub address: SshAddress,
     /// Wait for the console's host keys instead of accepting one at first contact.
     pub strict: bool,
     /// Public keys (lines) that may also log in.
     pub authorized_keys: Vec<String>,
+}
+
+impl Ssh {
+    /// Where an instance's sshd listens: what its security group has to let through.
+    pub fn instance_port(&self) -> u16 {
+        self.port.unwrap_or(22)
+    }
 }
 
 /// Which of an instance's addresses a3 dials.
@@ -142,7 +151,7 @@ pub enum SshAddress {
     /// The public IPv4 address.
     #[default]
     Public,
-    /// The private one, through a VPN or from inside the VPC.
+    /// The private one, through a VPN, a jump host, or from inside the VPC.
     Private,
 }
 

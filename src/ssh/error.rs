@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::explain::Explain;
 
@@ -21,20 +22,18 @@ pub enum SshError {
         source: Option<io::Error>,
     },
     /// Nothing listens there.
-    #[error("{host}:{port} refuses connections")]
+    #[error("{at} refuses connections")]
     Refused {
-        /// Which machine.
-        host: String,
-        /// Which port.
-        port: u16,
+        /// Which machine and port.
+        at: String,
+        /// What `ssh` would be called with.
+        login: String,
     },
     /// No answer in time.
-    #[error("{host}:{port} did not answer within {seconds} s")]
+    #[error("{at} did not answer within {seconds} s")]
     TimedOut {
-        /// Which machine.
-        host: String,
-        /// Which port.
-        port: u16,
+        /// Which machine and port.
+        at: String,
         /// How long.
         seconds: u64,
     },
@@ -46,6 +45,62 @@ pub enum SshError {
         /// The system's word.
         #[source]
         source: io::Error,
+    },
+    /// The way leads through another machine, and ends there.
+    #[error("cannot get to {host} through the jump host {hop}")]
+    Jump {
+        /// Which machine.
+        host: String,
+        /// The jump host.
+        hop: String,
+        /// Why; shared by all the machines behind it.
+        #[source]
+        source: Arc<Self>,
+    },
+    /// The jump host was reached, and from there the machine is not.
+    #[error("{at} cannot be reached from the jump host {hop} ({reason})")]
+    Beyond {
+        /// Which machine and port.
+        at: String,
+        /// The jump host.
+        hop: String,
+        /// Its reason.
+        reason: String,
+    },
+    /// The jump hosts of a machine make no sense.
+    #[error("{host} is behind `{jumps}`: {why}")]
+    Hops {
+        /// Which machine.
+        host: String,
+        /// As they are written.
+        jumps: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The command that should lead there cannot be run.
+    #[error("cannot run the ProxyCommand of {host}: {command}")]
+    ProxyCommand {
+        /// Which machine.
+        host: String,
+        /// The command.
+        command: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// `ssh` does not understand its configuration.
+    #[error("the ssh configuration for {host} cannot be read: {said}")]
+    Config {
+        /// Which machine.
+        host: String,
+        /// What `ssh` says.
+        said: String,
+    },
+    /// There is a configuration and nothing that can read it.
+    #[error("{} says how machines are reached, and there is no `ssh` command to read it with", file.display())]
+    ConfigUnread {
+        /// The file.
+        file: PathBuf,
     },
     /// The other side hung up before the login was done.
     #[error("{host} ended the connection {during}")]
@@ -139,6 +194,12 @@ pub enum SshError {
         /// The file.
         path: PathBuf,
     },
+    /// A public half names a key that the agent should hold.
+    #[error("the agent does not hold the key of {}", path.display())]
+    NotInAgent {
+        /// The file.
+        path: PathBuf,
+    },
     /// The two sides do not understand each other.
     #[error("ssh with {host} failed")]
     Protocol {
@@ -185,9 +246,15 @@ pub enum SshError {
     },
 }
 
+/// How a machine says that it does not forward connections.
+const PROHIBITED: &str = "AdministrativelyProhibited";
+
 impl SshError {
     /// Whether a machine that still boots answers like this: not yet an error in that window.
     pub fn is_boot_noise(&self) -> bool {
+        if let Self::Beyond { reason, .. } = self {
+            return reason != PROHIBITED;
+        }
         matches!(
             self,
             Self::Refused { .. }
@@ -206,6 +273,9 @@ impl SshError {
 
     /// Whether another machine may be answering: refused for safety.
     pub fn is_host_key(&self) -> bool {
+        if let Self::Jump { source, .. } = self {
+            return source.is_host_key();
+        }
         matches!(
             self,
             Self::HostKeyMismatch { .. } | Self::HostKeyUnknown { .. } | Self::HostKeyRevoked { .. }
@@ -213,12 +283,29 @@ impl SshError {
     }
 }
 
+/// OpenSSH's sshd hangs up after six keys (`MaxAuthTries`).
+const ENOUGH: usize = 6;
+
 impl Explain for SshError {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Unresolvable { host, .. } => format!("check the name: getent hosts {host}"),
-            Self::Refused { host, port } => {
-                format!("is sshd running there, on that port? Try: ssh -p {port} {host}")
+            Self::Refused { login, .. } => format!("is sshd running there, on that port? Try: {login}"),
+            Self::Jump { source, .. } => return source.help(),
+            Self::Beyond { hop, reason, .. } if reason == PROHIBITED => {
+                format!("set `AllowTcpForwarding yes` in the sshd_config of {hop}")
+            }
+            Self::Beyond { hop, .. } => {
+                format!("is the address right as {hop} sees it, and does the machine let {hop} in (security group, firewall)?")
+            }
+            Self::Hops { host, .. } => {
+                format!("correct ProxyJump in ~/.ssh/config or `ssh.proxy_jump`; ssh -G {host} shows what is meant")
+            }
+            Self::ProxyCommand { host, .. } | Self::Config { host, .. } => {
+                format!("mend ~/.ssh/config until this works: ssh -G {host}")
+            }
+            Self::ConfigUnread { .. } => {
+                "install OpenSSH's client (Debian: apt-get install openssh-client)".to_owned()
             }
             Self::TimedOut { .. } | Self::Unroutable { .. } => {
                 "check the address, the security group or firewall, and this machine's network".to_owned()
@@ -237,6 +324,9 @@ impl Explain for SshError {
                 format!("compare the fingerprint and remember it, by logging in once: {login}")
             }
             Self::NotAHostKey(_) => "a key line looks like `ssh-ed25519 AAAA…`".to_owned(),
+            Self::AuthRefused { tried, .. } if tried.len() > ENOUGH => {
+                "set `ssh.identity_file` to the one that it knows: after six keys sshd hangs up".to_owned()
+            }
             Self::AuthRefused { user, .. } => format!(
                 "set `ssh.user` (now `{user}`) and `ssh.identity_file` to what the machine knows"
             ),
@@ -246,6 +336,9 @@ impl Explain for SshError {
             }
             Self::KeyUnusable { .. } => {
                 "`ssh.identity_file` takes a private key in OpenSSH, PEM or PuTTY form".to_owned()
+            }
+            Self::NotInAgent { path } => {
+                format!("load it: ssh-add {}", path.with_extension("").display())
             }
             Self::KeyEncrypted { path } => format!("load it into the agent: ssh-add {}", path.display()),
             Self::ChannelRefused { .. } => "see AllowStreamLocalForwarding and AllowTcpForwarding in its sshd_config".to_owned(),

@@ -9,7 +9,12 @@ use russh::keys::agent::client::AgentClient;
 use russh::keys::{HashAlg, PrivateKey, PublicKey, decode_secret_key};
 use tokio::net::UnixStream;
 
+use super::config::Config;
+use super::dial::Jumps;
 use super::error::SshError;
+use super::passphrase::Passphrases;
+use super::route::Target;
+use crate::explain::chain;
 
 /// The files in `~/.ssh` that are tried, as `ssh` does.
 const USUAL: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
@@ -26,6 +31,12 @@ pub struct Keyring {
     pub folder: Option<PathBuf>,
     /// Files that know host keys.
     pub known_hosts: Vec<PathBuf>,
+    /// What says more about each machine.
+    pub config: Config,
+    /// How keys are opened that have a passphrase.
+    pub passphrases: Passphrases,
+    /// The connections to jump hosts.
+    pub jumps: Jumps,
 }
 
 impl Keyring {
@@ -34,34 +45,70 @@ impl Keyring {
         let folder = std::env::home_dir().map(|home| home.join(".ssh"));
         let own =
             folder.iter().flat_map(|folder| ["known_hosts", "known_hosts2"].map(|name| folder.join(name)));
-        let known_hosts = own.chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect();
-        let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
-        Self { agent, folder, known_hosts }
+        let system = ["ssh_known_hosts", "ssh_known_hosts2"].map(|name| Path::new("/etc/ssh").join(name));
+        let known_hosts = own.chain(system).collect();
+        Self {
+            agent: Self::agent_of_user(),
+            folder,
+            known_hosts,
+            config: Config::of_user(),
+            passphrases: Passphrases::of_process(),
+            jumps: Jumps::default(),
+        }
+    }
+
+    /// `SSH_AUTH_SOCK`.
+    pub(crate) fn agent_of_user() -> Option<PathBuf> {
+        std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 }
 
 /// One key to try.
 #[derive(Debug)]
 pub(crate) enum Candidate {
-    File { key: Arc<PrivateKey>, path: PathBuf },
-    Agent { key: PublicKey },
+    File {
+        key: Arc<PrivateKey>,
+        path: PathBuf,
+    },
+    /// Behind a passphrase; the public half where it is known without.
+    Sealed {
+        key: Option<PublicKey>,
+        path: PathBuf,
+    },
+    Agent {
+        key: PublicKey,
+    },
 }
 
 impl Candidate {
     /// `ed25519 SHA256:… (~/.ssh/id_ed25519)`.
     pub(crate) fn shown(&self) -> String {
-        let (key, origin) = match self {
-            Self::File { key, path } => (key.public_key(), path.display().to_string()),
-            Self::Agent { key } => (key, "agent".to_owned()),
+        let origin = match self {
+            Self::File { path, .. } | Self::Sealed { path, .. } => path.display().to_string(),
+            Self::Agent { .. } => "agent".to_owned(),
         };
-        format!("{} {} ({origin})", key.algorithm().as_str(), key.fingerprint(HashAlg::Sha256))
+        match self.public() {
+            Some(key) => {
+                format!("{} {} ({origin})", key.algorithm().as_str(), key.fingerprint(HashAlg::Sha256))
+            }
+            None => origin,
+        }
+    }
+
+    fn public(&self) -> Option<&PublicKey> {
+        match self {
+            Self::File { key, .. } => Some(key.public_key()),
+            Self::Sealed { key, .. } => key.as_ref(),
+            Self::Agent { key } => Some(key),
+        }
+    }
+
+    fn is(&self, other: &PublicKey) -> bool {
+        self.public().is_some_and(|key| key.key_data() == other.key_data())
     }
 
     pub(crate) fn is_rsa(&self) -> bool {
-        match self {
-            Self::File { key, .. } => key.algorithm().is_rsa(),
-            Self::Agent { key } => key.algorithm().is_rsa(),
-        }
+        self.public().is_some_and(|key| key.algorithm().is_rsa())
     }
 }
 
@@ -78,58 +125,79 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    /// The named key, or those of the agent and the usual files.
-    pub(crate) async fn gather(identity: Option<&Path>, ring: &Keyring) -> Result<Self, SshError> {
+    /// The named key, or those of the agent and of the files that are listed or usual.
+    pub(crate) async fn gather(target: &Target) -> Result<Self, SshError> {
         let mut found = Self::default();
-        match identity {
-            Some(path) => found.named(path, ring).await?,
-            None => found.usual(ring).await,
+        match &target.identity_file {
+            Some(path) => found.named(path, &target.keyring).await?,
+            None => found.several(target).await,
         }
         Ok(found)
     }
 
+    /// The one key that deploy.yaml names: what is wrong with it is found before dialling.
     async fn named(&mut self, path: &Path, ring: &Keyring) -> Result<(), SshError> {
-        match read(path)? {
+        let (public, is_private) = match read(path)? {
             KeyFile::Private(key) => {
                 self.keys.push(Candidate::File { key: Arc::new(*key), path: path.to_owned() });
-                Ok(())
+                return Ok(());
             }
-            KeyFile::Locked(public) => {
-                let held = self.ask_agent(ring).await;
-                match held
-                    .into_iter()
-                    .find(|key| Some(key.key_data()) == public.as_ref().map(PublicKey::key_data))
-                {
-                    Some(key) => {
-                        self.keys.push(Candidate::Agent { key });
-                        Ok(())
-                    }
-                    None => Err(SshError::KeyEncrypted { path: path.to_owned() }),
-                }
+            KeyFile::Locked(public) => (public, true),
+            KeyFile::Public(public) => (Some(public), false),
+        };
+        let held = self.ask_agent(ring).await;
+        let is_it = |key: &PublicKey| public.as_ref().is_some_and(|own| own.key_data() == key.key_data());
+        let key = match held.into_iter().find(is_it) {
+            Some(key) => Candidate::Agent { key },
+            None if is_private => {
+                Candidate::File { key: ring.passphrases.open(path).await?, path: path.to_owned() }
             }
-        }
+            None => return Err(SshError::NotInAgent { path: path.to_owned() }),
+        };
+        self.keys.push(key);
+        Ok(())
     }
 
-    async fn usual(&mut self, ring: &Keyring) {
+    /// In the order of `ssh`: what the agent holds of the files, what else it holds, the other files.
+    async fn several(&mut self, target: &Target) {
+        let ring = &target.keyring;
         let held = self.ask_agent(ring).await;
-        self.keys.extend(held.into_iter().map(|key| Candidate::Agent { key }));
-        let Some(folder) = &ring.folder else { return };
-        for path in USUAL.map(|name| folder.join(name)) {
+        let usual = ring.folder.iter().flat_map(|folder| USUAL.map(|name| folder.join(name)));
+        let (files, listed) = match target.identities.as_slice() {
+            [] => (usual.collect(), false),
+            listed => (listed.to_vec(), true),
+        };
+        let mut from_files = Vec::new();
+        for path in files {
             match read(&path) {
-                Ok(KeyFile::Private(key)) => {
-                    let held = self.keys.iter().any(|other| {
-                        matches!(other, Candidate::Agent { key: held } if held.key_data() == key.public_key().key_data())
-                    });
-                    if !held {
-                        self.keys.push(Candidate::File { key: Arc::new(*key), path });
+                Ok(KeyFile::Private(key)) => from_files.push(Candidate::File { key: Arc::new(*key), path }),
+                Ok(KeyFile::Locked(key)) => from_files.push(Candidate::Sealed { key, path }),
+                Ok(KeyFile::Public(key)) if held.iter().any(|held| held.key_data() == key.key_data()) => {
+                    from_files.push(Candidate::Agent { key });
+                }
+                Ok(KeyFile::Public(_)) => {
+                    self.notes.push(format!("the agent does not hold {}", path.display()));
+                }
+                Err(SshError::KeyUnreadable { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    if listed {
+                        self.notes.push(format!("{} does not exist", path.display()));
                     }
                 }
-                Ok(KeyFile::Locked(_)) => self.notes.push(format!("{} has a passphrase", path.display())),
-                Err(SshError::KeyUnreadable { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => self.notes.push(error.to_string()),
+                Err(error) => self.notes.push(chain(&error)),
             }
         }
+        let is_held = |key: &Candidate| held.iter().any(|held| key.is(held));
+        let (both, only_files): (Vec<_>, Vec<_>) = from_files.into_iter().partition(is_held);
+        let both = both.iter().filter_map(Candidate::public).cloned().collect::<Vec<_>>();
+        let is_other = |key: &PublicKey| !both.iter().any(|own| own.key_data() == key.key_data());
+        let others: Vec<PublicKey> = match target.identities_only {
+            true => Vec::new(),
+            false => held.iter().filter(|key| is_other(key)).cloned().collect(),
+        };
+        self.keys.extend(both.into_iter().chain(others).map(|key| Candidate::Agent { key }));
+        self.keys.extend(only_files);
     }
 
     /// The agent's keys; none where there is no agent.
@@ -163,6 +231,8 @@ fn plain(identity: AgentIdentity) -> Option<PublicKey> {
 
 enum KeyFile {
     Private(Box<PrivateKey>),
+    /// The public half alone: how one of an agent's keys is named.
+    Public(PublicKey),
     /// With a passphrase; the public half where it can be known without.
     Locked(Option<PublicKey>),
 }
@@ -171,8 +241,7 @@ fn read(path: &Path) -> Result<KeyFile, SshError> {
     let unreadable = |source| SshError::KeyUnreadable { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     if let Ok(public) = PublicKey::from_openssh(text.trim()) {
-        // `IdentityFile key.pub` is how one of an agent's keys is named.
-        return Ok(KeyFile::Locked(Some(public)));
+        return Ok(KeyFile::Public(public));
     }
     match decode_secret_key(&text, None) {
         Ok(key) => Ok(KeyFile::Private(Box::new(key))),
@@ -207,7 +276,7 @@ fn public_half(path: &Path, text: &str) -> Option<PublicKey> {
 pub fn public_key(identity_file: &Path) -> Result<String, SshError> {
     let key = match read(identity_file)? {
         KeyFile::Private(key) => key.public_key().clone(),
-        KeyFile::Locked(Some(key)) => key,
+        KeyFile::Public(key) | KeyFile::Locked(Some(key)) => key,
         KeyFile::Locked(None) => return Err(SshError::KeyEncrypted { path: identity_file.to_owned() }),
     };
     line(&key)

@@ -2,79 +2,24 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use russh::Disconnect;
 use russh::client::{self, Handle};
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey};
-use russh::{Disconnect, MethodKind};
-use tokio::net::TcpStream;
+use russh::keys::PublicKey;
 use tokio::sync::Semaphore;
 
+use super::dial::{dial, hop};
 use super::error::SshError;
-use super::host_key::{Client, ClientError, Dialled, HostKeys, Policy};
-use super::key::{Agent, Candidate, Candidates, Keyring, line};
-use super::known_hosts;
-
-/// A login may wait for a finger on a security key.
-const LOGIN_PATIENCE: Duration = Duration::from_secs(60);
+use super::host_key::{Client, ClientError, Policy};
+use super::key::{Candidates, line};
+use super::login::log_in;
+use super::route::Target;
 
 /// OpenSSH allows ten commands and file transfers at a time on one connection (`MaxSessions`);
 /// forwarded sockets do not count.
 const MAX_SESSIONS: usize = 8;
-
-/// How to reach a machine.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// A name or address.
-    pub host: String,
-    /// Its ssh port.
-    pub port: u16,
-    /// Who logs in.
-    pub user: String,
-    /// The private key; `None` asks the agent and the usual files.
-    pub identity_file: Option<PathBuf>,
-    /// Which host keys are accepted.
-    pub host_keys: HostKeys,
-    /// From the first packet until keys are exchanged.
-    pub connect_timeout: Duration,
-    /// What this machine's user has to offer.
-    pub keyring: Keyring,
-}
-
-impl Target {
-    /// Port 22, 10 s, the user's own keyring.
-    pub fn new(host: impl Into<String>, user: impl Into<String>, host_keys: HostKeys) -> Self {
-        Self {
-            host: host.into(),
-            port: 22,
-            user: user.into(),
-            identity_file: None,
-            host_keys,
-            connect_timeout: Duration::from_secs(10),
-            keyring: Keyring::of_user(),
-        }
-    }
-
-    fn dialled(&self) -> Dialled {
-        let port = if self.port == 22 { String::new() } else { format!("-p {} ", self.port) };
-        Dialled {
-            host: self.host.clone(),
-            name: known_hosts::name(&self.host, self.port),
-            login: format!("ssh {port}{}@{}", self.user, self.host),
-        }
-    }
-
-    fn timed_out(&self) -> SshError {
-        SshError::TimedOut {
-            host: self.host.clone(),
-            port: self.port,
-            seconds: self.connect_timeout.as_secs(),
-        }
-    }
-}
 
 /// A connection that is logged in. Clones share it; it ends with the last of them.
 #[derive(Clone)]
@@ -87,7 +32,10 @@ pub(super) struct Inner {
     pub(super) host: String,
     pub(super) sessions: Arc<Semaphore>,
     user: String,
+    address: String,
     host_key: String,
+    /// The jump host's, which this one runs through.
+    hop: Option<Session>,
 }
 
 impl fmt::Debug for Session {
@@ -102,16 +50,16 @@ impl Session {
     /// # Errors
     /// [`SshError`]; [`SshError::is_boot_noise`] tells what a booting machine answers.
     pub async fn connect(target: &Target) -> Result<Self, SshError> {
-        let candidates = Candidates::gather(target.identity_file.as_deref(), &target.keyring).await?;
+        let candidates = Candidates::gather(target).await?;
         if candidates.keys.is_empty() {
             return Err(SshError::NoKey { host: target.host.clone(), notes: candidates.notes });
         }
+        let hop = hop(target).await?;
         let seen = Arc::new(OnceLock::new());
-        let exchange = exchange_keys(target, Arc::clone(&seen));
+        let exchange = exchange_keys(target, hop.as_ref(), Arc::clone(&seen));
         let handle = tokio::time::timeout(target.connect_timeout, exchange).await;
         let mut handle = handle.map_err(|_| target.timed_out())??;
-        let login = log_in(&mut handle, target, candidates);
-        tokio::time::timeout(LOGIN_PATIENCE, login).await.map_err(|_| target.timed_out())??;
+        log_in(&mut handle, target, candidates).await?;
         let host_key = seen
             .get()
             .map(line)
@@ -122,7 +70,9 @@ impl Session {
             host: target.host.clone(),
             sessions: Arc::new(Semaphore::new(MAX_SESSIONS)),
             user: target.user.clone(),
+            address: target.address().to_owned(),
             host_key: host_key.unwrap_or_default(),
+            hop,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -132,9 +82,19 @@ impl Session {
         &self.inner.host_key
     }
 
-    /// The machine's name or address, as it was dialled.
+    /// The machine's name or address, as the person calls it.
     pub fn host(&self) -> &str {
         &self.inner.host
+    }
+
+    /// The name or address that was dialled: an alias in ssh_config stands for another one.
+    pub fn address(&self) -> &str {
+        &self.inner.address
+    }
+
+    /// The jump host that the connection runs through.
+    pub fn hop(&self) -> Option<&str> {
+        self.inner.hop.as_ref().map(Session::host)
     }
 
     /// Who is logged in.
@@ -171,8 +131,12 @@ impl Session {
     }
 }
 
-async fn exchange_keys(target: &Target, seen: Arc<OnceLock<PublicKey>>) -> Result<Handle<Client>, SshError> {
-    let stream = dial(target).await?;
+async fn exchange_keys(
+    target: &Target,
+    hop: Option<&Session>,
+    seen: Arc<OnceLock<PublicKey>>,
+) -> Result<Handle<Client>, SshError> {
+    let stream = dial(target, hop).await?;
     let at = target.dialled();
     let policy = Policy::read(&target.host_keys, &target.keyring.known_hosts, &at.name);
     let config = client::Config {
@@ -195,37 +159,6 @@ async fn exchange_keys(target: &Target, seen: Arc<OnceLock<PublicKey>>) -> Resul
     })
 }
 
-async fn dial(target: &Target) -> Result<TcpStream, SshError> {
-    let host = || target.host.clone();
-    let addresses = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-    let addresses =
-        addresses.map_err(|source| SshError::Unresolvable { host: host(), source: Some(source) })?;
-    let mut last = SshError::Unresolvable { host: host(), source: None };
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Small packets both ways: waiting to fill one costs a round trip each.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => last = dial_error(target, error),
-        }
-    }
-    Err(last)
-}
-
-fn dial_error(target: &Target, source: io::Error) -> SshError {
-    let host = target.host.clone();
-    match source.kind() {
-        io::ErrorKind::ConnectionRefused => SshError::Refused { host, port: target.port },
-        io::ErrorKind::TimedOut => target.timed_out(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-            SshError::Closed { host, during: "while it was dialled", source: source.into() }
-        }
-        _ => SshError::Unroutable { host, source },
-    }
-}
-
 /// Whether the other side is simply gone.
 fn is_hang_up(error: &russh::Error) -> bool {
     use russh::Error;
@@ -240,75 +173,4 @@ fn is_hang_up(error: &russh::Error) -> bool {
             | Error::KeepaliveTimeout
             | Error::InactivityTimeout
     )
-}
-
-async fn log_in(handle: &mut Handle<Client>, target: &Target, found: Candidates) -> Result<(), SshError> {
-    let Candidates { keys, mut agent, mut notes } = found;
-    if let (Some(agent), Some(binding)) = (&mut agent, handle.agent_session_binding()) {
-        // Only OpenSSH's agent knows this, and only keys bound to a destination need it.
-        let _ = agent.bind_session(binding, false).await;
-    }
-    let mut rsa_hashes = None;
-    let mut tried = Vec::new();
-    let mut accepts = Vec::new();
-    for key in keys {
-        let hashes = match (key.is_rsa(), &rsa_hashes) {
-            (false, _) => vec![None],
-            (true, Some(known)) => Vec::clone(known),
-            (true, None) => rsa_hashes.insert(sha2_of(handle).await).clone(),
-        };
-        for hash in hashes {
-            match offer(handle, target, &key, hash, agent.as_mut()).await {
-                Ok(client::AuthResult::Success) => return Ok(()),
-                Ok(client::AuthResult::Failure { remaining_methods, partial_success }) => {
-                    accepts = remaining_methods.iter().map(|method| name_of(*method)).collect();
-                    if partial_success {
-                        notes.push("the key is accepted, but is not enough".to_owned());
-                    }
-                }
-                Err(why) => notes.push(why),
-            }
-        }
-        tried.push(key.shown());
-        if handle.is_closed() {
-            break;
-        }
-    }
-    tried.append(&mut notes);
-    Err(SshError::AuthRefused { host: target.host.clone(), user: target.user.clone(), tried, accepts })
-}
-
-fn name_of(method: MethodKind) -> String {
-    let name: &str = (&method).into();
-    name.to_owned()
-}
-
-/// The SHA-2 variants of RSA to try. A server that does not say takes SHA-512 if it is younger than
-/// 2016; SHA-1 is never offered.
-async fn sha2_of(handle: &Handle<Client>) -> Vec<Option<HashAlg>> {
-    match handle.best_supported_rsa_hash().await {
-        Ok(Some(Some(hash))) => vec![Some(hash)],
-        _ => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
-    }
-}
-
-/// Offers one key. `Err` says why it could not even be offered.
-async fn offer(
-    handle: &mut Handle<Client>,
-    target: &Target,
-    key: &Candidate,
-    hash: Option<HashAlg>,
-    agent: Option<&mut Agent>,
-) -> Result<client::AuthResult, String> {
-    match (key, agent) {
-        (Candidate::File { key, .. }, _) => {
-            let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
-            handle.authenticate_publickey(&target.user, key).await.map_err(|error| error.to_string())
-        }
-        (Candidate::Agent { key }, Some(agent)) => handle
-            .authenticate_publickey_with(&target.user, key.clone(), hash, agent)
-            .await
-            .map_err(|error| format!("the agent did not sign: {error}")),
-        (Candidate::Agent { .. }, None) => Err("the agent is gone".to_owned()),
-    }
 }

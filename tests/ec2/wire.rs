@@ -47,8 +47,9 @@ pub(crate) fn ec2() -> Ec2 {
 fn spec(name: &str, ec2: &Ec2) -> (Spec, Group) {
     let ssh = Ssh {
         user: None,
-        port: 22,
+        port: None,
         identity_file: None,
+        proxy_jump: None,
         address: SshAddress::Public,
         strict: false,
         authorized_keys: Vec::new(),

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
+mod config;
 mod engine;
 mod facts;
 mod host_keys;
+mod jump;
 mod keys;
 mod lease;
 mod session;

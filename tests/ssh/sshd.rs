@@ -11,7 +11,7 @@ use a3::ssh::{HostKeys, Keyring, Target};
 use tempfile::TempDir;
 
 /// Where the servers of these tests listen.
-const ADDRESS: &str = "127.0.61.22";
+pub(crate) const ADDRESS: &str = "127.0.61.22";
 
 pub(crate) struct Sshd {
     pub(crate) dir: TempDir,

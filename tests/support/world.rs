@@ -56,8 +56,9 @@ pub(crate) fn group(machine: Machine) -> Group {
         machine,
         ssh: Ssh {
             user: Some("ec2-user".into()),
-            port: 22,
+            port: None,
             identity_file: Some("/home/me/.ssh/id_ed25519".into()),
+            proxy_jump: None,
             address: SshAddress::Public,
             strict: false,
             authorized_keys: Vec::new(),

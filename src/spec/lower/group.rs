@@ -117,8 +117,9 @@ fn ssh(key: &Key<RawSsh>, cx: &mut Cx<'_>) -> Ssh {
     }
     Ssh {
         user: raw.and_then(|raw| raw.user.get()).map(|Text(user)| user.clone()),
-        port: raw.and_then(|raw| raw.port.get()).map_or(22, |port| u16::try_from(port.0).unwrap_or(22)),
+        port: raw.and_then(|raw| raw.port.get()).and_then(|port| u16::try_from(port.0).ok()),
         identity_file: raw.and_then(|raw| raw.identity_file.get()).map(|path| path.0.clone()),
+        proxy_jump: raw.and_then(|raw| raw.proxy_jump.get()).map(|Text(jump)| jump.clone()),
         address: match raw.and_then(|raw| raw.address.get()) {
             Some(AddressWord::Private) => SshAddress::Private,
             Some(AddressWord::Public) | None => SshAddress::Public,

@@ -44,14 +44,16 @@ impl Read for Nothing {
 inline_schema!(Nothing, serde_json::json!({ "type": "object", "additionalProperties": false }));
 
 raw! {
-    /// How machines are reached; ssh_config's words.
+    /// How machines are reached; ssh_config's words, and what `~/.ssh/config` says counts where nothing is said here.
     RawSsh = "ssh" {
         /// The user; with `ec2` known from the AMI (al2023 `ec2-user`, Ubuntu `ubuntu`, Debian `admin`).
         user: Text,
-        /// The port (22).
+        /// The port (ssh_config's, else 22).
         port: PortNumber,
-        /// The private key. Without it the agent and the usual files are asked.
+        /// The private key. Without it the agent, and ssh_config's or the usual files, are asked.
         identity_file: LocalPath,
+        /// Jump hosts on the way, as in ssh_config: `[USER@]HOST[:PORT]`, several with commas, or `none`.
+        proxy_jump: Text,
         /// Which of an instance's addresses is dialled (public).
         address: AddressWord,
         /// Wait for the host keys in the EC2 console instead of accepting one at first contact (false).
