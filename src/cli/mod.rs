@@ -9,6 +9,7 @@ mod logging;
 mod logs;
 #[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
+mod saved;
 mod spec;
 mod status;
 mod terminal;
