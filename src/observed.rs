@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use crate::explain::Cause;
 use crate::id::{Arch, Digest, Platform, Slot};
 use crate::record::Record;
 use crate::spec::Protocol;
@@ -32,15 +33,6 @@ impl<T> Seen<T> {
             Self::Absent | Self::Unreachable(_) => None,
         }
     }
-}
-
-/// Why something could not be seen, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
-    /// The whole chain of errors in one line.
-    pub message: String,
-    /// Something that can be typed or checked.
-    pub help: Option<String>,
 }
 
 /// Everything that a plan rests on.

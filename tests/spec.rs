@@ -150,6 +150,11 @@ fn the_overlays_do_what_they_say() {
     assert_eq!(service.files[0].source, Path::new("examples/music-service/odd/music.csv"));
     assert_eq!(service.files[0].target, local.spec.services["s2"].files[0].target);
     assert_eq!(service.volumes[0].source, VolumeSource::Bind("./music".to_owned()));
+    let a4 = parse_all(&files(&["deploy.yaml", "examples/a4.yaml"]), &usual_env()).unwrap().spec;
+    let service = &a4.services["s2"];
+    assert_eq!(service.build.as_ref().unwrap().args["ASSIGN"], "a4");
+    assert!(service.image.ends_with("/s2-standalone:v0.76"), "{}", service.image);
+    assert_eq!((a4.slots().count(), service.files.len(), service.ports.len()), (2, 1, 1));
 }
 
 /// What the schema refuses, the parser refuses too: every broken file that is refused by the schema

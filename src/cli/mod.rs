@@ -15,6 +15,7 @@ mod passphrase;
 #[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
 mod port;
+mod saved;
 mod spec;
 mod ssh;
 mod status;

@@ -129,6 +129,8 @@ pub(crate) fn exit_of_blocked(plan: &Plan) -> Option<Exit> {
 /// How the work is done and shown.
 pub(crate) struct How<'a> {
     pub(crate) yes: bool,
+    /// The plan was read and saved by someone: that was the yes to it, and to nothing more.
+    pub(crate) approved: bool,
     pub(crate) allow_terminate: bool,
     pub(crate) json: bool,
     /// `Apply these changes?`
@@ -197,7 +199,7 @@ pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
         let message = "this ends a machine, and there is no terminal to ask on";
         return Err(Fault::new(Exit::Refused, message, Some("add --allow-terminate if that is meant")));
     }
-    if how.yes {
+    if how.yes || how.approved {
         return Ok(());
     }
     if !terminal::can_ask() {

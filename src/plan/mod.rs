@@ -26,6 +26,8 @@ mod title;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 pub use container::owned_service;
 pub use destroy::{Destroy, plan_destroy};
 pub use launch_hash::ends_at;
@@ -42,7 +44,7 @@ use reason::Reason;
 use step::{BlockedKind, Image, Plan, StepId};
 
 /// What a person asked for beyond the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Services to build anew whatever the registry has.
     pub rebuild: BTreeSet<String>,
@@ -55,7 +57,8 @@ pub struct Options {
 }
 
 /// How far images have to come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ImageGoal {
     /// To where they run: in the engine for services on `local`, else in the registry.
     #[default]

@@ -12,6 +12,7 @@ pub mod look;
 pub mod plan_json;
 pub mod plan_text;
 pub mod reporter;
+pub mod saved_plan;
 pub mod status;
 mod table;
 pub mod words;

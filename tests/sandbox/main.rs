@@ -22,5 +22,6 @@ mod plan;
 mod pool;
 mod process;
 mod shells;
+mod saved;
 mod story;
 mod terminal;

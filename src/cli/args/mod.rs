@@ -163,6 +163,9 @@ pub struct PlanArgs {
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+    /// Saves the plan for `a3 apply PLAN`.
+    #[arg(long, value_name = "PLAN")]
+    pub out: Option<PathBuf>,
     /// Exits with 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -174,9 +177,9 @@ pub struct PlanArgs {
 /// `a3 apply`
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// The spec.
-    #[command(flatten)]
-    pub spec: SpecFile,
+    /// The spec file, or a plan that `a3 plan --out` saved.
+    #[arg(value_name = "FILE")]
+    pub spec: Option<PathBuf>,
     /// What narrows it.
     #[command(flatten)]
     pub scope: Scope,
