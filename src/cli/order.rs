@@ -70,6 +70,7 @@ async fn carry_out(session: &Session, which: &Which, manner: &Manner) -> Ended {
         let words: Vec<String> = which.service.iter().map(|service| format!(" {service}")).collect();
         let how = How {
             yes: manner.yes,
+            approved: false,
             allow_terminate: false,
             json: which.json,
             question: "Remove these containers? Named volumes stay.",

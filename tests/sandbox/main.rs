@@ -21,7 +21,7 @@ mod place;
 mod plan;
 mod pool;
 mod process;
-mod shells;
 mod saved;
+mod shells;
 mod story;
 mod terminal;
