@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod args;
+mod everywhere;
 pub mod exit;
 mod fault;
 mod images;

@@ -11,6 +11,7 @@ mod credentials;
 mod deployment;
 mod drift;
 mod edits;
+mod everywhere;
 mod images;
 mod interrupt;
 mod killed;
