@@ -107,6 +107,9 @@ async fn apply_approved(
 
 /// `a3 destroy`
 pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
+    if args.all {
+        return super::everywhere::destroy(session, args).await;
+    }
     let spec = session.load(args.spec.spec.as_ref())?;
     let wish = Wish::Destroy(Destroy { instances: args.instance.iter().cloned().collect() });
     let nothing = Consent { commands: false };

@@ -4,6 +4,7 @@ mod apply;
 pub mod args;
 mod attach;
 mod exec;
+mod everywhere;
 pub mod exit;
 mod fault;
 mod images;

@@ -1,5 +1,8 @@
 //! `a3 status`.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::args::StatusArgs;
 use super::exit::Exit;
 use super::fault::Ended;
@@ -8,7 +11,8 @@ use super::{Session, terminal};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observed::{
-    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen,
+    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, InstanceState, NotYet, Observed,
+    OwnedInstance, Seen,
 };
 use crate::plan::names::label;
 use crate::plan::{Destroy, ends_at, owned_service};
@@ -17,6 +21,9 @@ use crate::spec::{Machine, Spec};
 
 /// `a3 status`
 pub(crate) async fn status(session: &Session, args: &StatusArgs) -> Ended {
+    if args.all_regions {
+        return super::everywhere::status(session, args).await;
+    }
     let spec = session.load(None)?;
     // What a destroy needs to see is what there is.
     let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await?;
@@ -85,6 +92,7 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         (_, None) => String::new(),
     };
     let left_spec = spec.slots().all(|(slot, _)| slot != one.slot);
+    let ends = ends_at(one).filter(|_| one.state.is_live());
     InstanceRow {
         id: one.id.clone(),
         slot: one.slot.to_string(),
@@ -93,18 +101,17 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         arch: one.arch.to_string(),
         address: if one.state.is_live() { address } else { String::new() },
         ami: one.image_id.clone(),
-        state: state_word(one),
+        state: state_word(one.state),
         age: age(observed.now.saturating_sub(one.launched)),
-        ttl: ends_at(one).map_or(String::new(), |at| {
-            if at > observed.now { age(at - observed.now) } else { "over".to_owned() }
-        }),
+        ttl: ends.map(|at| left(at, observed.now)).unwrap_or_default(),
+        ends: ends.map(moment).unwrap_or_default(),
         drift: if left_spec { "left the spec".to_owned() } else { String::new() },
     }
 }
 
-fn state_word(one: &OwnedInstance) -> String {
+pub(super) fn state_word(state: InstanceState) -> String {
     // EC2's own spelling, as serde writes it.
-    let word = serde_json::to_value(one.state).ok();
+    let word = serde_json::to_value(state).ok();
     word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -170,8 +177,19 @@ fn container_state(state: ContainerState) -> String {
     }
 }
 
+/// What is left until `at`.
+pub(super) fn left(at: u64, now: u64) -> String {
+    if at > now { age(at - now) } else { "over".to_owned() }
+}
+
+/// Seconds since 1970 as `2026-11-25T09:03:12Z`.
+pub(super) fn moment(at: u64) -> String {
+    let time = i64::try_from(at).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
 /// `2d 03h`, `3h 07m`, `12m 04s`.
-fn age(seconds: u64) -> String {
+pub(super) fn age(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours) {
         (0, 0) => format!("{minutes}m {:02}s", seconds % 60),
@@ -182,10 +200,12 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::age;
+    use super::{age, left, moment};
 
     #[test]
     fn ages_have_two_units() {
         assert_eq!([age(4), age(3_904), age(180_000)], ["0m 04s", "1h 05m", "2d 02h"]);
+        assert_eq!([left(64, 60), left(60, 60)], ["0m 04s", "over"]);
+        assert_eq!(moment(1_764_061_392), "2025-11-25T09:03:12Z");
     }
 }

@@ -49,6 +49,14 @@ pub(crate) fn ask(question: &str) -> bool {
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
+/// Asks for a line; end of input is an empty one.
+pub(crate) fn ask_text(question: &str) -> String {
+    talk(&format!("\n{question} "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok();
+    answer.trim().to_owned()
+}
+
 /// Writes to stderr. A reader that went away is not an error.
 pub(crate) fn talk(text: &str) {
     let mut err = std::io::stderr().lock();

@@ -6,6 +6,7 @@ mod connect;
 mod console;
 mod dry_run;
 mod error;
+mod everywhere;
 mod firewall;
 mod help;
 mod image;
@@ -25,7 +26,7 @@ mod user_data;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 pub use error::CloudError;
-pub use leftover::Managed;
+pub use everywhere::RegionSeen;
 pub use user_data::ttl_script;
 
 /// One caller in one region.

@@ -35,7 +35,7 @@ pub use order::{Order, Verb, plan_order};
 
 use crate::id::Slot;
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
-use crate::spec::{Group, Machine, Service, Spec};
+use crate::spec::{Machine, Service, Spec};
 use draft::Draft;
 use host::HostContext;
 use image::Wanted;
@@ -254,10 +254,9 @@ fn plan_machines(
         machine::plan_strays(spec, (instances.as_slice(), &known), options, draft)
     });
     let ends: Vec<StepId> = ends.collect();
-    for (name, cloud) in present_clouds(observed).filter(|(name, _)| options.wants_group(spec, name)) {
-        let is_ec2 = |group: &Group| matches!(group.machine, Machine::Ec2(_));
-        if !spec.groups.get(name).is_some_and(is_ec2) {
-            destroy::managed(spec, name, cloud, (&Reason::LeftSpec, &ends), draft);
+    for (_, cloud) in present_clouds(observed) {
+        for left in cloud.left.iter().filter(|left| options.wants_group(spec, &left.group)) {
+            destroy::delete(spec, (cloud, left), (&Reason::LeftSpec, &ends), draft);
         }
     }
     (reach, blocked)

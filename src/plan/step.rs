@@ -175,6 +175,8 @@ pub enum Action {
         group: String,
         /// `sg-…`.
         id: String,
+        /// Where it is.
+        region: String,
     },
     /// Delete the managed key pair.
     DeleteKey {
@@ -182,6 +184,8 @@ pub enum Action {
         group: String,
         /// The key pair's name.
         name: String,
+        /// Where it is.
+        region: String,
     },
     /// Copy data files.
     Copy {

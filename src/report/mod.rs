@@ -6,6 +6,7 @@
 
 mod bars;
 pub mod error;
+pub mod everywhere;
 pub mod json;
 mod lines;
 pub mod look;

@@ -31,6 +31,8 @@ pub struct InstanceRow {
     pub age: String,
     /// What is left, `4h 53m`.
     pub ttl: String,
+    /// When it ends itself, RFC 3339.
+    pub ends: String,
     /// What differs from the spec, in a few words.
     pub drift: String,
 }
@@ -81,8 +83,10 @@ impl Status {
             parts.push("Nothing of it is there.\n".to_owned());
         }
         if !self.instances.is_empty() {
-            let titles =
-                ["SLOT", "ID", "NAME", "TYPE", "ARCH", "ADDRESS", "AMI", "STATE", "AGE", "TTL", "DRIFT"];
+            let titles = [
+                "SLOT", "ID", "NAME", "TYPE", "ARCH", "ADDRESS", "AMI", "STATE", "AGE", "TTL", "ENDS",
+                "DRIFT",
+            ];
             let rows: Vec<_> = self.instances.iter().map(instance_cells).collect();
             parts.push(table(look, titles, &rows));
         }
@@ -122,10 +126,10 @@ impl Status {
     }
 }
 
-fn instance_cells(row: &InstanceRow) -> [String; 11] {
-    let InstanceRow { id, slot, name, instance_type, arch, address, ami, state, age, ttl, drift } =
+fn instance_cells(row: &InstanceRow) -> [String; 12] {
+    let InstanceRow { id, slot, name, instance_type, arch, address, ami, state, age, ttl, ends, drift } =
         row.clone();
-    [slot, id, name, instance_type, arch, address, ami, state, age, ttl, drift]
+    [slot, id, name, instance_type, arch, address, ami, state, age, ttl, ends, drift]
 }
 
 fn container_cells(row: &ContainerRow) -> [String; 10] {

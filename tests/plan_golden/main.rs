@@ -19,7 +19,7 @@ mod whole;
 use a3::id::{Arch, Platform, Slot};
 use a3::observed::{
     ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, LocalImage,
-    NotYet, Observed, PublishedPort, RemoteSeen, Seen,
+    ManagedSeen, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
 };
 use a3::plan::step::{BlockedKind, Plan};
 use a3::plan::{Destroy, Options, hash, plan, plan_destroy};

@@ -12,6 +12,8 @@ mod credentials;
 mod deployment;
 mod drift;
 mod edits;
+mod everywhere;
+mod five_hosts;
 mod images;
 mod interrupt;
 mod killed;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use a3::id::{Digest, Slot};
 use a3::observed::{
     ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, LocalImage,
-    NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
+    ManagedSeen, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
 };
 use a3::plan::names::{label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
@@ -95,9 +95,9 @@ impl World<'_> {
                 image.source_tag = RemoteSeen::Found(pushed);
             }
             Action::ImportKey { name, .. } => world::cloud(&mut self.seen).key_pair = Some(name.clone()),
-            Action::DeleteKey { .. } => world::cloud(&mut self.seen).key_pair = None,
+            Action::DeleteKey { region, .. } => self.delete(region, |left| left.key_pair = None),
             Action::Firewall(firewall) => self.firewall(firewall),
-            Action::DeleteFirewall { .. } => world::cloud(&mut self.seen).security_group = None,
+            Action::DeleteFirewall { region, .. } => self.delete(region, |left| left.security_group = None),
             Action::Launch(launch) => self.launch(launch),
             Action::Start { slot, .. } => {
                 self.of(slot).state = InstanceState::Running;
@@ -201,11 +201,39 @@ impl World<'_> {
         one.protected = modify.protected.or(one.protected);
     }
 
+    /// Deletes what is left in a region, and else what the group there has.
+    fn delete(&mut self, region: &str, forget: fn(&mut ManagedSeen)) {
+        for seen in self.seen.clouds.values_mut() {
+            let Seen::Present(cloud) = seen else { continue };
+            if cloud.region != region {
+                continue;
+            }
+            for left in &mut cloud.left {
+                forget(left);
+            }
+            let mut own = ManagedSeen {
+                security_group: cloud.security_group.as_ref().map(|group| group.id.clone()),
+                key_pair: cloud.key_pair.take(),
+                ..ManagedSeen::default()
+            };
+            forget(&mut own);
+            cloud.security_group = cloud.security_group.take().filter(|_| own.security_group.is_some());
+            cloud.key_pair = own.key_pair;
+        }
+    }
+
     fn terminate(&mut self, slot: &Slot, id: &str) {
-        let mut all = world::cloud(&mut self.seen).instances.iter_mut();
-        let one = all.find(|one| one.id == id).unwrap();
+        let clouds = self.seen.clouds.iter_mut().filter_map(|(name, seen)| match seen {
+            Seen::Present(cloud) => Some((name, cloud)),
+            _ => None,
+        });
+        let mut all = clouds.flat_map(|(name, cloud)| cloud.instances.iter_mut().map(move |one| (name, one)));
+        let (name, one) = all.find(|(_, one)| one.id == id).unwrap();
         assert_ne!(one.protected, Some(true), "{id} is protected");
         one.state = InstanceState::Terminated;
+        if name.starts_with("region ") {
+            return;
+        }
         if self.spec.slots().any(|(wanted, _)| wanted == *slot) {
             self.seen.hosts.insert(slot.clone(), HostSeen::NotYet(NotYet::NotLaunched));
         } else {

@@ -8,6 +8,9 @@ pub struct StatusArgs {
     /// Stopped containers and ended instances too.
     #[arg(long)]
     pub all: bool,
+    /// Every instance of every deployment, in all regions of the account; needs no deploy.yaml.
+    #[arg(long)]
+    pub all_regions: bool,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,

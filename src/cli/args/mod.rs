@@ -206,6 +206,13 @@ pub struct DestroyArgs {
     /// One instance by mnemonic name, slot or id.
     #[arg(long, value_name = "NAME")]
     pub instance: Vec<String>,
+    /// Every deployment in all regions of the account, after their names were typed; needs no
+    /// deploy.yaml.
+    #[arg(long, conflicts_with = "instance")]
+    pub all: bool,
+    /// With --all: the name of a deployment to end, without a terminal to type it on.
+    #[arg(long, value_name = "DEPLOYMENT", requires = "all")]
+    pub confirm: Vec<String>,
     /// Does not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,
