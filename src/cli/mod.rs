@@ -11,6 +11,8 @@ mod logging;
 mod logs;
 #[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
+mod run;
+mod run_image;
 mod spec;
 mod ssh;
 mod status;
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::load::{LoadError, Loaded, load};
+use crate::load::{LoadError, Loaded, load, load_with};
 use crate::observe::Need;
 use crate::observe::secrets::{self, Consent};
 use crate::report::Look;
@@ -84,6 +86,7 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Logs(args) => logs::logs(session, args).await,
         Command::Ssh(args) => ssh::ssh(session, args).await,
         Command::Exec(args) => exec::exec(session, args).await,
+        Command::Run(args) => run::run(session, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);
@@ -118,7 +121,13 @@ impl Session {
     }
 
     fn load(&self, argument: Option<&PathBuf>) -> Result<Spec, Fault> {
-        let loaded = self.load_raw(argument).map_err(|error| self.fault_of(&error))?;
+        self.load_with(argument, None)
+    }
+
+    /// The spec, with a service that is active whatever its profiles.
+    fn load_with(&self, argument: Option<&PathBuf>, service: Option<&str>) -> Result<Spec, Fault> {
+        let loaded = load_with(&self.files(argument), &self.global.profile, service);
+        let loaded = loaded.map_err(|error| self.fault_of(&error))?;
         for notice in &loaded.notices {
             terminal::talk(&note_text(&self.look, notice));
         }

@@ -25,7 +25,7 @@ mod title;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use container::owned_service;
+pub use container::{one_off_service, owned_service};
 pub use destroy::{Destroy, plan_destroy};
 pub use launch_hash::ends_at;
 

@@ -93,6 +93,8 @@ pub enum Command {
     Ssh(SshArgs),
     /// A command in a service's container.
     Exec(ExecArgs),
+    /// A container of a service's image and settings that runs once.
+    Run(RunArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
