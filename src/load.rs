@@ -66,7 +66,16 @@ impl Explain for LoadError {
 ///
 /// A file that cannot be read, or all that is wrong with the spec.
 pub fn load(files: &[PathBuf], profiles: &[String]) -> Result<Loaded, LoadError> {
-    let read = Read::new(files, profiles, std::env::vars_os())?;
+    load_with(files, profiles, None)
+}
+
+/// As [`load`], with a service that is active whatever its profiles.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(files: &[PathBuf], profiles: &[String], service: Option<&str>) -> Result<Loaded, LoadError> {
+    let read = Read::new(files, profiles, service, std::env::vars_os())?;
     let parsed = spec::parse(&read.inputs())?;
     Ok(Loaded { spec: parsed.spec, notices: parsed.notices })
 }
@@ -77,7 +86,7 @@ pub fn load(files: &[PathBuf], profiles: &[String]) -> Result<Loaded, LoadError>
 ///
 /// As [`load`].
 pub fn load_config(files: &[PathBuf], profiles: &[String]) -> Result<Config, LoadError> {
-    let read = Read::new(files, profiles, std::env::vars_os())?;
+    let read = Read::new(files, profiles, None, std::env::vars_os())?;
     Ok(spec::config(&read.inputs())?)
 }
 
@@ -86,6 +95,7 @@ struct Read {
     sources: Vec<Source>,
     env: BTreeMap<String, String>,
     profiles: BTreeSet<String>,
+    service: Option<String>,
     files: BTreeMap<PathBuf, Result<String, String>>,
 }
 
@@ -93,6 +103,7 @@ impl Read {
     fn new(
         files: &[PathBuf],
         profiles: &[String],
+        service: Option<&str>,
         process: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
     ) -> Result<Self, LoadError> {
         let sources = files.iter().map(|path| source(path)).collect::<Result<Vec<_>, _>>()?;
@@ -103,7 +114,8 @@ impl Read {
         let compose = env.get("COMPOSE_PROFILES").map(String::as_str).unwrap_or_default();
         let compose = compose.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
         let profiles = profiles.iter().cloned().chain(compose).collect();
-        let mut read = Self { sources, env, profiles, files: BTreeMap::new() };
+        let mut read =
+            Self { sources, env, profiles, service: service.map(str::to_owned), files: BTreeMap::new() };
         for (path, _) in spec::files_named(&read.inputs()) {
             match std::fs::read_to_string(&path) {
                 Ok(text) => drop(read.files.insert(path, Ok(text))),
@@ -115,7 +127,13 @@ impl Read {
     }
 
     fn inputs(&self) -> Inputs<'_> {
-        Inputs { sources: &self.sources, env: &self.env, profiles: &self.profiles, files: &self.files }
+        Inputs {
+            sources: &self.sources,
+            env: &self.env,
+            profiles: &self.profiles,
+            service: self.service.as_deref(),
+            files: &self.files,
+        }
     }
 }
 
@@ -152,8 +170,12 @@ mod tests {
     use crate::spec::EnvValue;
 
     fn load_in(folder: &Path, env: &[(&str, &str)]) -> Result<Spec, LoadError> {
+        load_one(folder, None, env)
+    }
+
+    fn load_one(folder: &Path, service: Option<&str>, env: &[(&str, &str)]) -> Result<Spec, LoadError> {
         let process = env.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let read = Read::new(&[folder.join("deploy.yaml")], &["tools".to_owned()], process)?;
+        let read = Read::new(&[folder.join("deploy.yaml")], &["tools".to_owned()], service, process)?;
         Ok(spec::parse(&read.inputs())?.spec)
     }
 
@@ -179,6 +201,15 @@ mod tests {
         assert!(matches!(spec.services["s"].environment["K"], EnvValue::Resolved(_)));
         assert_eq!(spec.services.keys().collect::<Vec<_>>(), ["s", "t", "u"]);
         assert_eq!(spec.inactive, ["v"]);
+    }
+
+    #[test]
+    fn a_service_that_is_asked_for_is_active_and_its_siblings_are_not() {
+        let text = "name: m\nservices:\n  s: { image: redis, profiles: [x] }\n  t: { image: redis, profiles: [x] }\n";
+        let folder = folder(&[("deploy.yaml", text)]);
+        let spec = load_one(folder.path(), Some("s"), &[]).unwrap();
+        assert_eq!(spec.services.keys().collect::<Vec<_>>(), ["s"]);
+        assert_eq!(spec.inactive, ["t"]);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use secrecy::SecretString;
 
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
@@ -13,13 +12,13 @@ use crate::docker::{ContainerDetail, NewContainer, Probe, Proof, Swap, Unproven,
 use crate::event::{Activity, Sink};
 use crate::explain::chain;
 use crate::host::Host;
+use crate::observe::secrets::environment;
 use crate::observed::ContainerState;
-use crate::plan::hash::{self, source_key};
+use crate::plan::hash;
 use crate::plan::names::{self, label};
-use crate::plan::settings::Env;
 use crate::plan::step;
 use crate::record::{InPlace, ReleasedService};
-use crate::spec::{Check, EnvValue, Machine, Service};
+use crate::spec::{Check, Machine, Service};
 
 /// Pulls the image if it is missing, then puts the new container in the place of the old one.
 ///
@@ -102,36 +101,11 @@ fn new_container(
     Ok(NewContainer {
         deployment: deployment.clone(),
         settings: absolute_binds(&planned.settings, &site.base, &site.home),
-        environment: environment(work, planned, service)?,
+        environment: environment(&planned.settings, service, &work.job.observed.secrets)?,
         image: image.to_owned(),
         platform: work.job.observed.images.get(&planned.service).map(|seen| seen.platform),
         labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     })
-}
-
-/// The values that the settings hold only by reference.
-fn environment(
-    work: &Work<'_>,
-    planned: &step::Run,
-    service: &Service,
-) -> Result<BTreeMap<String, SecretString>, Failure> {
-    let mut values = BTreeMap::new();
-    for (name, value) in &planned.settings.environment {
-        let value = match (value, service.environment.get(name)) {
-            (Env::Plain(_), _) => continue,
-            (Env::Secret(source), _) => work.job.observed.secrets.values.get(&source_key(source)).cloned(),
-            (Env::Resolved, Some(EnvValue::Resolved(value))) => Some(value.clone()),
-            (Env::Resolved, _) => None,
-        };
-        let value = value.ok_or_else(|| {
-            Failure::new(
-                format!("the value of `environment.{name}` of `{}` is not known", service.name),
-                None,
-            )
-        })?;
-        values.insert(name.clone(), value);
-    }
-    Ok(values)
 }
 
 /// A pulled digest has no tag, and pruning takes what has none. Not worth a failure.

@@ -17,6 +17,8 @@ mod passphrase;
 mod pick;
 mod port;
 mod saved;
+mod run;
+mod run_image;
 mod spec;
 mod ssh;
 mod status;
@@ -29,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::load::{LoadError, Loaded, load};
+use crate::load::{LoadError, Loaded, load, load_with};
 use crate::observe::Need;
 use crate::observe::secrets::{self, Consent};
 use crate::report::Look;
@@ -122,6 +124,7 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Restart(args) => order::restart(session, args).await,
         Command::Rm(args) => order::rm(session, args).await,
         Command::Port(args) => port::port(session, args).await,
+        Command::Run(args) => run::run(session, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);
@@ -156,7 +159,13 @@ impl Session {
     }
 
     fn load(&self, argument: Option<&PathBuf>) -> Result<Spec, Fault> {
-        let loaded = self.load_raw(argument).map_err(|error| self.fault_of(&error))?;
+        self.load_with(argument, None)
+    }
+
+    /// The spec, with a service that is active whatever its profiles.
+    fn load_with(&self, argument: Option<&PathBuf>, service: Option<&str>) -> Result<Spec, Fault> {
+        let loaded = load_with(&self.files(argument), &self.global.profile, service);
+        let loaded = loaded.map_err(|error| self.fault_of(&error))?;
         for notice in &loaded.notices {
             terminal::talk(&note_text(&self.look, notice));
         }

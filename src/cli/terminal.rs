@@ -34,6 +34,11 @@ fn width() -> usize {
     usize::from(columns.clamp(40, WIDEST))
 }
 
+/// Whether someone reads what is said.
+pub(crate) fn is_shown() -> bool {
+    std::io::stderr().is_terminal()
+}
+
 /// Whether someone can be asked.
 pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

@@ -40,19 +40,22 @@ impl Engine {
         &self,
         doing: &str,
         path: &str,
-        body: &Value,
+        body: Option<&Value>,
         tty: bool,
     ) -> Result<(Attached, Input), EngineError> {
         let answer = |error: Box<dyn std::error::Error + Send + Sync>| EngineError::Answer {
             doing: doing.to_owned(),
             source: error,
         };
-        let request = Request::post(path)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::CONNECTION, "Upgrade")
-            .header(header::UPGRADE, "tcp")
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|error| answer(Box::new(error)))?;
+        let request =
+            Request::post(path).header(header::CONNECTION, "Upgrade").header(header::UPGRADE, "tcp");
+        let request = match body {
+            Some(_) => request.header(header::CONTENT_TYPE, "application/json"),
+            None => request,
+        };
+        // None at all, not an empty one, where the engine expects none: it would take it for input.
+        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let request = request.body(Full::new(body)).map_err(|error| answer(Box::new(error)))?;
         let response = self.accepted(doing, self.raw(request).await?).await?;
         let upgraded = hyper::upgrade::on(response).await;
         let upgraded = upgraded.map_err(|error| self.broken(doing, error.into()))?;

@@ -96,7 +96,7 @@ impl Engine {
         let created: Created = self.ask(&doing, call).await?;
         let path = format!("/exec/{}/start", created.id);
         let body = json!({ "Detach": false, "Tty": command.tty });
-        let (attached, input) = self.hijack(&doing, &path, &body, command.tty).await?;
+        let (attached, input) = self.hijack(&doing, &path, Some(&body), command.tty).await?;
         let exec = Exec { engine: self.clone(), id: created.id };
         let output = ExecOutput { exec: exec.clone(), attached, begun: false, failure: None };
         Ok((exec, output, input))

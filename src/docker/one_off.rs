@@ -22,6 +22,8 @@ use crate::tty::{Input, Size};
 pub struct OneOff {
     /// Whether it gets a terminal.
     pub tty: bool,
+    /// Of its terminal, where known.
+    pub size: Option<Size>,
     /// Whether it gets our input.
     pub stdin: bool,
     /// Whether it is removed when it ends.
@@ -69,6 +71,9 @@ impl Engine {
         body["AttachStdout"] = json!(true);
         body["AttachStderr"] = json!(true);
         body["HostConfig"]["AutoRemove"] = json!(how.remove);
+        if let Some(size) = how.size {
+            body["HostConfig"]["ConsoleSize"] = json!([size.rows, size.columns]);
+        }
         Ok(self.create_container(&new.settings.name, new.platform, &body).await?)
     }
 
@@ -81,7 +86,7 @@ impl Engine {
         if how.stdin {
             path.push_str("&stdin=1");
         }
-        self.hijack(&format!("attach to {id}"), &path, &json!({}), how.tty).await
+        self.hijack(&format!("attach to {id}"), &path, None, how.tty).await
     }
 
     /// Waits for the end of a container that is about to be started, and, if it removes itself, for

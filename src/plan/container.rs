@@ -95,10 +95,12 @@ pub(crate) fn remove(
     reason: Reason,
     draft: &mut Draft,
 ) -> StepId {
-    let service = owned_service(cx.spec, cx.slot, seen).unwrap_or(&seen.name);
-    let grace = cx.spec.services.get(service).map_or(10, |service| service.stop_grace_period.as_secs());
+    let owned = owned_service(cx.spec, cx.slot, seen);
+    let service = owned.or_else(|| one_off_service(cx.spec, cx.slot, seen));
+    let known = service.and_then(|service| cx.spec.services.get(service));
+    let grace = known.map_or(10, |service| service.stop_grace_period.as_secs());
     let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
-    let step = NewStep::new(cx.address(service), Change::Delete, action)
+    let step = NewStep::new(cx.address(owned.unwrap_or(&seen.name)), Change::Delete, action)
         .because(reason)
         .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])
         .after(cx.reach);
@@ -135,6 +137,12 @@ pub(crate) fn why_stopped(
         (ContainerState::Gone, _) => "dead".into(),
     };
     Some(Reason::ContainerStopped { state })
+/// The service of a one-off container of ours (`a3 run`).
+pub fn one_off_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> Option<&'a str> {
+    let deployment = seen.labels.get(label::DEPLOYMENT)?;
+    let service = seen.labels.get(label::SERVICE)?;
+    let mark = names::one_off_mark(&spec.name, slot, service, &seen.name);
+    (*deployment == spec.name && seen.labels.get(label::ONE_OFF) == Some(&mark)).then_some(service)
 }
 
 impl ServiceContext<'_> {

@@ -8,6 +8,7 @@ use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Plan, StepId};
 use super::{container, machine, names};
 use crate::observed::{CloudSeen, HostFacts, HostSeen, ManagedSeen, Observed, OwnedInstance, Seen};
+use crate::observed::{CloudSeen, ContainerSeen, HostFacts, HostSeen, Observed, Seen};
 use crate::spec::{Machine, Spec};
 
 /// What shall go.
@@ -171,11 +172,11 @@ fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept
         return draft.unreachable(cx.slot.to_string(), cause);
     }
     let mut before = Vec::new();
-    let own: Vec<_> = facts
-        .containers
-        .iter()
-        .filter(|seen| container::owned_service(cx.spec, cx.slot, seen).is_some())
-        .collect();
+    let is_own = |seen: &&ContainerSeen| {
+        container::owned_service(cx.spec, cx.slot, seen).is_some()
+            || container::one_off_service(cx.spec, cx.slot, seen).is_some()
+    };
+    let own: Vec<_> = facts.containers.iter().filter(is_own).collect();
     for seen in &own {
         before.push(container::remove(cx, seen, Reason::Destroy, draft));
     }

@@ -48,6 +48,8 @@ pub struct Inputs<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The active profiles; `*` is all.
     pub profiles: &'a BTreeSet<String>,
+    /// A service that is active whatever its profiles: one that was asked for by name.
+    pub service: Option<&'a str>,
     /// Texts of the files that [`files_named`] asked for, by the path it gave; `Err` says why a
     /// file could not be read. A file that does not exist is left out.
     pub files: &'a BTreeMap<PathBuf, Result<String, String>>,
@@ -129,7 +131,7 @@ fn cx<'a>(inputs: &Inputs<'a>, texts: &'a Texts) -> Cx<'a> {
 
 fn lowered(root: &Node, inputs: &Inputs<'_>, cx: &mut Cx<'_>) -> Option<Spec> {
     let raw = RawSpec::read(root, cx)?;
-    let spec = lower::lower(&raw, inputs.profiles, cx);
+    let spec = lower::lower(&raw, (inputs.profiles, inputs.service), cx);
     Some(Spec { files: inputs.sources.iter().map(|source| source.path.clone()).collect(), ..spec })
 }
 

@@ -9,6 +9,7 @@
 mod cloud;
 mod host;
 mod images;
+mod inside;
 mod locks;
 mod registry;
 mod run;

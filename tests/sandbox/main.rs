@@ -18,6 +18,7 @@ mod images;
 mod interrupt;
 mod killed;
 mod machines;
+mod one_off;
 mod pipes;
 mod place;
 mod plan;

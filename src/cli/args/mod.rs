@@ -111,6 +111,8 @@ pub enum Command {
     Port(PortArgs),
     /// Prints the version, and those of the formats that it writes.
     Version(VersionArgs),
+    /// A container of a service's image and settings that runs once.
+    Run(RunArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
