@@ -15,6 +15,7 @@ mod images;
 mod interrupt;
 mod killed;
 mod machines;
+mod orders;
 mod place;
 mod plan;
 mod pool;
