@@ -20,6 +20,7 @@ mod killed;
 mod machines;
 mod one_off;
 mod pipes;
+mod orders;
 mod place;
 mod plan;
 mod pool;
