@@ -7,7 +7,7 @@ mod fault;
 mod images;
 mod logging;
 mod logs;
-#[expect(dead_code, reason = "the commands of the day after use it")]
+#[allow(dead_code, reason = "other commands use the rest")]
 mod pick;
 mod spec;
 mod status;

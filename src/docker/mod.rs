@@ -41,7 +41,7 @@ pub use container::ContainerDetail;
 pub use context::{Context, ContextError, Entry, Kind};
 pub use create::{NewContainer, absolute_binds};
 pub use engine::{Engine, EngineError, EngineVersion};
-pub use logs::{LogLine, LogOptions, LogStream};
+pub use logs::{Channel, LogLine, LogOptions, LogStream};
 pub use swap::{Back, Swap, SwapError, Swapped};
 pub use transfer::{TransferError, Why};
 pub use transport::{ByteStream, Dial, Stream, UnixSocket};
