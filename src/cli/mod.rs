@@ -14,6 +14,7 @@ mod logs;
 mod order;
 mod passphrase;
 #[expect(dead_code, reason = "the commands of the day after use it")]
+#[allow(dead_code, reason = "other commands use the rest")]
 mod pick;
 mod port;
 mod saved;

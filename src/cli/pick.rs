@@ -122,10 +122,13 @@ pub(crate) fn slots(spec: &Spec, looked: &Looked, name: Option<&str>) -> Result<
 }
 
 /// The service's container under its own name: an interrupted swap leaves a second, older one.
+/// The service's container under its own name: an interrupted swap leaves a second, older one, or only
+/// that.
 fn own_container<'a>(spec: &Spec, place: &Place<'a>, service: &str) -> Option<&'a ContainerSeen> {
     let own = |seen: &&ContainerSeen| owned_service(spec, &place.slot, seen) == Some(service);
     let is_old = |name: &str| name == names::old_container(name.trim_end_matches(".a3-old"));
-    place.facts.containers.iter().filter(own).find(|seen| !is_old(&seen.name))
+    let all = || place.facts.containers.iter().filter(own);
+    all().find(|seen| !is_old(&seen.name)).or_else(|| all().next())
 }
 
 fn slots_of(spec: &Spec, service: &str) -> Result<Vec<Slot>, Fault> {
