@@ -24,7 +24,7 @@ pub fn read_spec(text: &[u8]) {
     let sources: Vec<_> = sources.take(3).collect();
     let env = BTreeMap::from([("REGID".to_owned(), "me".to_owned()), ("EMPTY".to_owned(), String::new())]);
     let (profiles, files) = (BTreeSet::from(["*".to_owned()]), BTreeMap::new());
-    let inputs = spec::Inputs { sources: &sources, env: &env, profiles: &profiles, files: &files };
+    let inputs = spec::Inputs { sources: &sources, env: &env, profiles: &profiles, service: None, files: &files };
     let named = spec::files_named(&inputs);
     let files = named.into_iter().map(|(path, _)| (path, Ok("TEXT=of the file".to_owned()))).collect();
     let inputs = spec::Inputs { files: &files, ..inputs };

@@ -1,6 +1,5 @@
 //! The steps on a service's container: run, start, restart, change in place.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;

@@ -127,6 +127,7 @@ async fn end(
     let how = How {
         // Its name was typed.
         yes: true,
+        approved: false,
         allow_terminate: true,
         json: args.json,
         question: "",

@@ -51,7 +51,8 @@ fn prove(path: &Path, text: &str, args: &InitArgs) -> Result<(), Fault> {
     let env = BTreeMap::from([(REGID.to_owned(), "you".to_owned())]);
     let sources = [Source::new(path, text)];
     let files: BTreeMap<PathBuf, Result<String, String>> = BTreeMap::new();
-    let inputs = Inputs { sources: &sources, env: &env, profiles: &BTreeSet::new(), files: &files };
+    let inputs =
+        Inputs { sources: &sources, env: &env, profiles: &BTreeSet::new(), service: None, files: &files };
     let Err(problems) = spec::parse(&inputs) else { return Ok(()) };
     let first = problems.data().into_iter().next().map(|one| one.message).unwrap_or_default();
     let typed = args.host.is_some() || args.name.is_some();

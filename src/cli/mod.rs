@@ -3,8 +3,8 @@
 mod apply;
 pub mod args;
 mod attach;
-mod exec;
 mod everywhere;
+mod exec;
 pub mod exit;
 mod fault;
 mod images;
@@ -13,13 +13,11 @@ mod logging;
 mod logs;
 mod order;
 mod passphrase;
-#[expect(dead_code, reason = "the commands of the day after use it")]
-#[allow(dead_code, reason = "other commands use the rest")]
 mod pick;
 mod port;
-mod saved;
 mod run;
 mod run_image;
+mod saved;
 mod spec;
 mod ssh;
 mod status;

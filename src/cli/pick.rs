@@ -121,7 +121,6 @@ pub(crate) fn slots(spec: &Spec, looked: &Looked, name: Option<&str>) -> Result<
     }
 }
 
-/// The service's container under its own name: an interrupted swap leaves a second, older one.
 /// The service's container under its own name: an interrupted swap leaves a second, older one, or only
 /// that.
 fn own_container<'a>(spec: &Spec, place: &Place<'a>, service: &str) -> Option<&'a ContainerSeen> {

@@ -70,7 +70,8 @@ pub(crate) async fn wanted(
     } else {
         let _lock = work::lock(spec).await?;
         let go_on = session.command_line(&format!("run {}", args.service), None);
-        let how = How { yes: true, allow_terminate: false, json: false, question: "", go_on };
+        let how =
+            How { yes: true, approved: false, allow_terminate: false, json: false, question: "", go_on };
         let job = Looked { plan: images, ..looked };
         if let Some(summary) = work::carry_out(session, &alone, &job, &how).await? {
             work::ended(&summary)?;

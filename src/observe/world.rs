@@ -109,6 +109,7 @@ impl World {
             missing: Vec::new(),
             refused: None,
             machine_id: machine_id(),
+            keyring: Keyring::of_user(),
             hosts: Mutex::default(),
             host_keys: Mutex::default(),
         }

@@ -137,6 +137,8 @@ pub(crate) fn why_stopped(
         (ContainerState::Gone, _) => "dead".into(),
     };
     Some(Reason::ContainerStopped { state })
+}
+
 /// The service of a one-off container of ours (`a3 run`).
 pub fn one_off_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> Option<&'a str> {
     let deployment = seen.labels.get(label::DEPLOYMENT)?;

@@ -7,8 +7,9 @@ use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Plan, StepId};
 use super::{container, machine, names};
-use crate::observed::{CloudSeen, HostFacts, HostSeen, ManagedSeen, Observed, OwnedInstance, Seen};
-use crate::observed::{CloudSeen, ContainerSeen, HostFacts, HostSeen, Observed, Seen};
+use crate::observed::{
+    CloudSeen, ContainerSeen, HostFacts, HostSeen, ManagedSeen, Observed, OwnedInstance, Seen,
+};
 use crate::spec::{Machine, Spec};
 
 /// What shall go.

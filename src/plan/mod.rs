@@ -28,7 +28,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use container::owned_service;
 pub use container::{one_off_service, owned_service};
 pub use destroy::{Destroy, plan_destroy};
 pub use launch_hash::ends_at;

@@ -27,7 +27,13 @@ fn found() -> Found {
 fn parsed(text: &str) -> Spec {
     let env = BTreeMap::from([(REGID.to_owned(), "someone".to_owned())]);
     let sources = [Source::new("deploy.yaml", text)];
-    let inputs = Inputs { sources: &sources, env: &env, profiles: &BTreeSet::new(), files: &BTreeMap::new() };
+    let inputs = Inputs {
+        sources: &sources,
+        env: &env,
+        profiles: &BTreeSet::new(),
+        service: None,
+        files: &BTreeMap::new(),
+    };
     let parsed =
         spec::parse(&inputs).unwrap_or_else(|problems| panic!("{text}\n{}", problems.render(false, 100)));
     assert!(parsed.notices.is_empty(), "{:?}", parsed.notices);
@@ -102,7 +108,13 @@ fn an_owner_that_nobody_knows_is_a_variable_that_has_to_be_set() {
     let text = draft(&Found { owner: None, login: Login::Variable, ..found() }, &Where::Ec2, "deploy.yaml");
     assert_eq!(parsed(&text).services["app"].image, "ghcr.io/someone/music:v1");
     let (env, sources) = (BTreeMap::new(), [Source::new("deploy.yaml", text)]);
-    let inputs = Inputs { sources: &sources, env: &env, profiles: &BTreeSet::new(), files: &BTreeMap::new() };
+    let inputs = Inputs {
+        sources: &sources,
+        env: &env,
+        profiles: &BTreeSet::new(),
+        service: None,
+        files: &BTreeMap::new(),
+    };
     let problems = spec::parse(&inputs).unwrap_err().render(false, 100);
     assert!(problems.contains("your GitHub user id, lower case"), "{problems}");
 }
