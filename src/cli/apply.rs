@@ -65,7 +65,7 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
             work::ended(&summary)
         }
         None => {
-            let addresses = crate::apply::addresses(&spec, &looked.observed);
+            let addresses = crate::apply::addresses(&spec, &looked.observed, &looked.world);
             if !args.json {
                 terminal::data(&crate::report::address_lines(&addresses));
             }

@@ -157,6 +157,7 @@ pub(crate) async fn carry_out(
         return Ok(None);
     }
     agree(plan, how)?;
+    ready_keys(spec, looked).await?;
     let stop = Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
     let reporter = Mutex::new(reporter(session.look, session.global.verbose, how));
     let events = |event: Event| {
@@ -179,6 +180,26 @@ pub(crate) async fn carry_out(
         reporter.close();
     }
     Ok(Some(summary))
+}
+
+/// The keys of machines that are still to be reached: a passphrase that nobody can say is found before
+/// anything is launched, and one that somebody can say is asked for before bars move on the terminal.
+async fn ready_keys(spec: &Spec, looked: &Looked) -> Result<(), Fault> {
+    if looked.plan.destroy {
+        return Ok(());
+    }
+    let mut keys: Vec<_> = spec
+        .slots()
+        .filter(|(slot, _)| looked.world.host(slot).is_none())
+        .filter_map(|(_, group)| group.ssh.identity_file.as_ref())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        let ready = crate::ssh::ready(key, &looked.world.keyring).await;
+        ready.map_err(|error| Fault::of(Exit::Failed, &error))?;
+    }
+    Ok(())
 }
 
 fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {

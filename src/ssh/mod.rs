@@ -11,7 +11,9 @@ mod key;
 mod known_hosts;
 mod login;
 mod passphrase;
+mod places;
 mod route;
+mod script;
 mod session;
 mod sftp;
 
@@ -20,7 +22,7 @@ pub use dial::Jumps;
 pub use error::{Source, SshError};
 pub use exec::{Exit, Output, Piece, Running, Tunnel};
 pub use host_key::{HostKeys, Pin};
-pub use key::{Keyring, public_key};
+pub use key::{Keyring, public_key, ready};
 pub use passphrase::{Asker, Passphrases};
 pub use route::{Route, Target, Via, own_name};
 pub use session::Session;
