@@ -15,3 +15,4 @@ mod run;
 mod ssh;
 mod stage;
 mod usage;
+mod way;

@@ -20,3 +20,4 @@ mod plan;
 mod pool;
 mod process;
 mod story;
+mod way;
