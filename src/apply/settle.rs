@@ -52,5 +52,5 @@ async fn addresses(work: &Work<'_>) -> Vec<crate::event::ServiceAddress> {
             Err(error) => work.notice(error.cause().message),
         }
     }
-    addresses_with(work.job.spec, |slot: &Slot| public.get(slot).cloned().flatten())
+    addresses_with(work.job.spec, work.job.world, |slot: &Slot| public.get(slot).cloned().flatten())
 }

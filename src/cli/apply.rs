@@ -96,7 +96,7 @@ async fn apply_approved(
             work::ended(&summary)
         }
         None => {
-            let addresses = crate::apply::addresses(&spec, &looked.observed);
+            let addresses = crate::apply::addresses(&spec, &looked.observed, &looked.world);
             if !args.json {
                 terminal::data(&crate::report::address_lines(&addresses));
             }

@@ -170,6 +170,7 @@ pub(crate) async fn work_off(
     plan: &Plan,
     how: &How<'_>,
 ) -> Result<Summary, Fault> {
+    ready_keys(spec, looked).await?;
     let stop = Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
     let reporter = Mutex::new(reporter(session.look, session.global.verbose, how));
     let events = |event: Event| {
@@ -195,6 +196,27 @@ pub(crate) async fn work_off(
 }
 
 pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
+/// The keys of machines that are still to be reached: a passphrase that nobody can say is found before
+/// anything is launched, and one that somebody can say is asked for before bars move on the terminal.
+async fn ready_keys(spec: &Spec, looked: &Looked) -> Result<(), Fault> {
+    if looked.plan.destroy {
+        return Ok(());
+    }
+    let mut keys: Vec<_> = spec
+        .slots()
+        .filter(|(slot, _)| looked.world.host(slot).is_none())
+        .filter_map(|(_, group)| group.ssh.identity_file.as_ref())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        let ready = crate::ssh::ready(key, &looked.world.keyring).await;
+        ready.map_err(|error| Fault::of(Exit::Failed, &error))?;
+    }
+    Ok(())
+}
+
+fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
     if plan.ends_machines() && !plan.destroy && !how.allow_terminate && !terminal::can_ask() {
         let message = "this ends a machine, and there is no terminal to ask on";
         return Err(Fault::new(Exit::Refused, message, Some("add --allow-terminate if that is meant")));

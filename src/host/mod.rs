@@ -173,7 +173,7 @@ impl Host {
 const FOLDER_REFUSED: i32 = 73;
 
 async fn run_there(session: &Session, command: &str, script: &Script) -> Result<Said, HostError> {
-    let output = session.exec(command, script.text().as_bytes()).await?;
+    let output = session.run(command, script).await?;
     Ok(Said { status: output.exit.code(), stdout: text(output.stdout), stderr: last_lines(&output.stderr) })
 }
 

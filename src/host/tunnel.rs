@@ -75,7 +75,7 @@ impl EngineTunnel {
     async fn find(&self) -> Result<Way, HostError> {
         let sudo = if self.sudo { "yes" } else { "no" };
         let script = Script::new(include_str!("scripts/docker_way.sh")).set("SUDO", sudo)?;
-        let output = self.session.exec(READ, script.text().as_bytes()).await?;
+        let output = self.session.run(READ, &script).await?;
         let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         match answer.as_str() {
             "plain" => Ok(Way::Command("docker system dial-stdio")),

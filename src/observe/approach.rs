@@ -87,9 +87,12 @@ impl Approach {
 
     /// One attempt.
     pub async fn connect(&self) -> Result<Host, SshError> {
-        let settle = || self.route.settle(&self.keyring, HostKeys::FirstContact);
+        let settle = || self.route.settle(&self.keyring, self.host_keys.clone());
         let mut target = self.settled.get_or_try_init(settle).await?.clone();
-        target.host_keys = self.host_keys.clone();
+        // A console may have answered since.
+        if self.is_pinned() {
+            target.host_keys = self.host_keys.clone();
+        }
         let session = Session::connect(&target).await?;
         Ok(Host::ssh(session, self.sudo))
     }

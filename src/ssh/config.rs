@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) agent: Option<String>,
     pub(crate) known_hosts: Option<Vec<PathBuf>>,
     pub(crate) host_key_alias: Option<String>,
+    /// `StrictHostKeyChecking` lets machines in that are not known yet.
+    pub(crate) accepts_new: bool,
     pub(crate) proxy_jump: Option<String>,
     pub(crate) proxy_command: Option<String>,
 }
@@ -136,6 +138,9 @@ fn read(text: &str) -> Settings {
                 settings.known_hosts = said(value).map(|value| paths(&value));
             }
             "globalknownhostsfile" => global = paths(value),
+            "stricthostkeychecking" => {
+                settings.accepts_new = matches!(value, "accept-new" | "false" | "no" | "off");
+            }
             "hostkeyalias" => settings.host_key_alias = said(value),
             "proxyjump" => settings.proxy_jump = unless_none(value),
             "proxycommand" => settings.proxy_command = unless_none(value),

@@ -4,11 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelStream, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelStream, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -21,10 +20,6 @@ const MAX_OUTPUT: usize = 32 << 20;
 
 /// The most that it keeps of standard error; the rest is dropped.
 const MAX_ERRORS: usize = 64 << 10;
-
-/// How often and how long apart a place among sshd's sessions is asked for: five seconds in all.
-const FREE_SESSION_TRIES: u32 = 50;
-const FREE_SESSION_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,16 +207,13 @@ impl Session {
         Ok(output)
     }
 
-    /// A command's input and output as one stream; what it says on standard error is dropped.
-    ///
-    /// # Errors
-    /// As [`Session::start`].
-    pub async fn exec_stream(&self, command: &str) -> Result<Tunnel, SshError> {
+    /// A command's input and output as one stream, with all that its shell says.
+    pub(super) async fn raw_stream(&self, command: &str) -> Result<Tunnel, SshError> {
         let (session, command) = (self.clone(), command.to_owned());
         self.to_its_end(async move {
             let (channel, permit) = session.open_session().await?;
             channel.exec(false, command).await.map_err(|error| session.error(error, "to run a command"))?;
-            Ok(Tunnel { stream: channel.into_stream(), _permit: Some(permit) })
+            Ok(Tunnel::new(channel.into_stream(), Some(permit)))
         })
         .await
     }
@@ -236,7 +228,7 @@ impl Session {
         self.to_its_end(async move {
             let channel = session.inner.handle.channel_open_direct_streamlocal(path.as_str()).await;
             let channel = channel.map_err(|error| session.error(error, &format!("the socket {path}")))?;
-            Ok(Tunnel { stream: channel.into_stream(), _permit: None })
+            Ok(Tunnel::new(channel.into_stream(), None))
         })
         .await
     }
@@ -253,7 +245,7 @@ impl Session {
                 handle.channel_open_direct_tcpip(address.as_str(), u32::from(port), "127.0.0.1", 0).await;
             let what = || format!("a connection to {address}:{port}");
             let channel = channel.map_err(|error| session.error(error, &what()))?;
-            Ok(Tunnel { stream: channel.into_stream(), _permit: None })
+            Ok(Tunnel::new(channel.into_stream(), None))
         })
         .await
     }
@@ -265,25 +257,6 @@ impl Session {
         open: impl Future<Output = Result<T, SshError>> + Send + 'static,
     ) -> Result<T, SshError> {
         tokio::spawn(open).await.unwrap_or_else(|_| Err(self.lost()))
-    }
-
-    /// A channel for a command or subsystem, and its place among those that sshd allows at a time.
-    /// One that was given up may hold its place until it ends, so a refusal is not final at once.
-    pub(super) async fn open_session(&self) -> Result<(Channel<Msg>, OwnedSemaphorePermit), SshError> {
-        let sessions = Arc::clone(&self.inner.sessions);
-        let permit = sessions.acquire_owned().await.map_err(|_| self.lost())?;
-        // Not `wait::until`: a future with an async closure in it cannot be spawned (rust#110338).
-        for _ in 0..FREE_SESSION_TRIES {
-            match self.inner.handle.channel_open_session().await {
-                Ok(channel) => return Ok((channel, permit)),
-                Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed)) => {
-                    tokio::time::sleep(FREE_SESSION_INTERVAL).await;
-                }
-                Err(error) => return Err(self.error(error, "a session")),
-            }
-        }
-        let (what, reason) = ("a session".to_owned(), "too many of them".to_owned());
-        Err(SshError::ChannelRefused { host: self.host().to_owned(), what, reason })
     }
 }
 
@@ -298,8 +271,21 @@ async fn feed(mut write: impl AsyncWrite + Unpin, input: Bytes) {
 
 /// A byte stream through the connection.
 pub struct Tunnel {
+    /// What was read already.
+    first: Bytes,
     stream: ChannelStream<Msg>,
     _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Tunnel {
+    fn new(stream: ChannelStream<Msg>, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { first: Bytes::new(), stream, _permit: permit }
+    }
+
+    /// Gives this once more, before all else.
+    pub(super) fn put_back(&mut self, data: &[u8]) {
+        self.first = Bytes::copy_from_slice(data);
+    }
 }
 
 impl std::fmt::Debug for Tunnel {
@@ -314,6 +300,11 @@ impl AsyncRead for Tunnel {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let room = self.first.len().min(buf.remaining());
+            buf.put_slice(&self.first.split_to(room));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use russh::client;
 use russh::keys::ssh_key::Fingerprint;
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 
 use super::error::SshError;
-use super::known_hosts::Known;
+use super::known_hosts::{self, Known};
 
 /// Which host keys are accepted.
 #[derive(Clone, Debug)]
 pub enum HostKeys {
     /// Those of the person's known_hosts files.
     KnownHosts,
+    /// The same, and those of machines that the files do not know: they are written down
+    /// (`StrictHostKeyChecking accept-new`).
+    AcceptNew,
     /// Exactly these, any of them.
     Pinned(Vec<Pin>),
     /// Whatever is shown; [`super::Session::host_key`] says what that was, to be pinned from then on.
@@ -85,6 +89,8 @@ pub(crate) struct Dialled {
     pub(crate) host: String,
     /// As known_hosts files name it.
     pub(crate) name: String,
+    /// As certificates name it.
+    pub(crate) principal: String,
     /// The `ssh` command that would ask the person.
     pub(crate) login: String,
 }
@@ -93,6 +99,8 @@ pub(crate) struct Dialled {
 #[derive(Debug)]
 pub(crate) enum Policy {
     Known(Known),
+    /// The files, of which the first learns what is new.
+    AcceptNew(Known, Vec<PathBuf>),
     Pinned(Vec<Pin>),
     FirstContact,
 }
@@ -101,6 +109,7 @@ impl Policy {
     pub(crate) fn read(keys: &HostKeys, files: &[PathBuf], name: &str) -> Self {
         match keys {
             HostKeys::KnownHosts => Self::Known(Known::read(files, name)),
+            HostKeys::AcceptNew => Self::AcceptNew(Known::read(files, name), files.to_vec()),
             HostKeys::Pinned(pins) => Self::Pinned(pins.clone()),
             HostKeys::FirstContact => Self::FirstContact,
         }
@@ -111,7 +120,9 @@ impl Policy {
     /// RSA with SHA-1 is not among them.
     pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
         let known: Vec<Algorithm> = match self {
-            Self::Known(known) => known.keys.iter().map(|(key, _)| key.algorithm()).collect(),
+            Self::Known(known) | Self::AcceptNew(known, _) => {
+                known.keys.iter().map(|(key, _)| key.algorithm()).collect()
+            }
             Self::Pinned(pins) => pins
                 .iter()
                 .filter_map(|pin| match pin {
@@ -135,6 +146,60 @@ impl Policy {
             Self::Pinned(pins) if pins.iter().any(|pin| pin.accepts(key)) => Ok(()),
             Self::Pinned(pins) => Err(mismatch(key, pins.iter().map(Pin::shown).collect(), None, at)),
             Self::Known(known) => check_known(known, key, at),
+            Self::AcceptNew(known, files) => match check_known(known, key, at) {
+                Err(SshError::HostKeyUnknown { .. }) => {
+                    // As with ssh, a file that cannot be written keeps nobody out.
+                    let _ = super::key::line(key).map(|line| known_hosts::learn(files, &at.name, &line));
+                    Ok(())
+                }
+                checked => checked,
+            },
+        }
+    }
+
+    /// Types of keys to be asked for with a certificate: all of them, if somebody vouches for it.
+    pub(crate) fn certificates(&self) -> Vec<Algorithm> {
+        match self.known() {
+            Some(known) if !known.authorities.is_empty() => usual(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn known(&self) -> Option<&Known> {
+        match self {
+            Self::Known(known) | Self::AcceptNew(known, _) => Some(known),
+            Self::Pinned(_) | Self::FirstContact => None,
+        }
+    }
+
+    /// A certificate, by an authority that the files name for this machine. One that is no good does
+    /// not count, and the key in it is judged as a plain one.
+    fn check_certificate(
+        &self,
+        certificate: &Certificate,
+        key: &PublicKey,
+        at: &Dialled,
+    ) -> Result<(), SshError> {
+        let authorities = self.known().map(|known| &known.authorities);
+        let trusted: Vec<Fingerprint> =
+            authorities.into_iter().flatten().map(|(key, _)| key.fingerprint(HashAlg::Sha256)).collect();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        let names =
+            |name: &String| known_hosts::glob(name.to_lowercase().as_bytes(), at.principal.as_bytes());
+        let good = certificate.cert_type().is_host()
+            && certificate.valid_principals().iter().any(names)
+            && certificate.critical_options().is_empty()
+            && certificate.validate_at(now, &trusted).is_ok();
+        let revoked = self.known().into_iter().flat_map(|known| &known.revoked).find(|(revoked, _)| {
+            revoked.key_data() == certificate.signature_key() || revoked.key_data() == key.key_data()
+        });
+        match revoked {
+            Some((revoked, file)) => {
+                let (host, file) = (at.host.clone(), file.clone());
+                Err(SshError::HostKeyRevoked { host, seen: shown(revoked), file })
+            }
+            _ if good => Ok(()),
+            _ => self.check(key, at),
         }
     }
 }
@@ -210,15 +275,18 @@ impl client::Handler for Client {
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, ClientError> {
         let key = shown.public_key();
         let refuse = |error| ClientError::HostKey(Box::new(error));
-        self.policy.check(&key, &self.at).map_err(refuse)?;
+        let checked = match shown.certificate() {
+            Some(certificate) => self.policy.check_certificate(certificate, &key, &self.at),
+            None => self.policy.check(&key, &self.at),
+        };
+        checked.map_err(refuse)?;
         // Keys are exchanged again in long sessions, by the same machine.
         let first = self.seen.get_or_init(|| key.clone());
         if first.key_data() != key.key_data() {
             let pin = vec![Pin::Key(first.clone()).shown()];
             return Err(refuse(mismatch(&key, pin, None, &self.at)));
         }
-        // A certificate is never asked for; a server that sends one is not followed.
-        Ok(shown.certificate().is_none())
+        Ok(true)
     }
 }
 

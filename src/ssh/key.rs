@@ -268,6 +268,15 @@ fn public_half(path: &Path, text: &str) -> Option<PublicKey> {
     PublicKey::from_openssh(std::fs::read_to_string(beside).ok()?.trim()).ok()
 }
 
+/// Makes sure that a named key can be used: by the agent, or opened now rather than when a machine
+/// answers, minutes later and among other things on the terminal.
+///
+/// # Errors
+/// What would keep a login from being tried.
+pub async fn ready(identity_file: &Path, ring: &Keyring) -> Result<(), SshError> {
+    Candidates::default().named(identity_file, ring).await
+}
+
 /// The public half of a private key, as an OpenSSH line without a comment.
 ///
 /// # Errors

@@ -12,6 +12,8 @@ use sha1::Sha1;
 pub(crate) struct Known {
     /// Keys that it may show, with the file that has each.
     pub(crate) keys: Vec<(PublicKey, PathBuf)>,
+    /// Keys that vouch for it, by certificates.
+    pub(crate) authorities: Vec<(PublicKey, PathBuf)>,
     /// Keys that nobody may show.
     pub(crate) revoked: Vec<(PublicKey, PathBuf)>,
 }
@@ -37,7 +39,8 @@ impl Known {
             match marker {
                 None => self.keys.push((key, file.to_owned())),
                 Some("@revoked") => self.revoked.push((key, file.to_owned())),
-                // An authority vouches through certificates, which a3 does not ask for.
+                Some("@cert-authority") => self.authorities.push((key, file.to_owned())),
+                // OpenSSH passes over markers that it does not know.
                 Some(_) => {}
             }
         }
@@ -48,6 +51,19 @@ impl Known {
 pub(crate) fn name(host: &str, port: u16) -> String {
     let host = host.to_lowercase();
     if port == 22 { host } else { format!("[{host}]:{port}") }
+}
+
+/// Writes down a key that was accepted, as OpenSSH does: in the first file, which is made if need be.
+pub(crate) fn learn(files: &[PathBuf], name: &str, key: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    let Some(file) = files.first() else { return Ok(()) };
+    if let Some(folder) = file.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+    // In one write: several machines may be learned at once.
+    file.write_all(format!("{name} {key}\n").as_bytes())
 }
 
 /// Marker, host patterns and key of one line; `None` for comments and keys of unknown types.
@@ -86,7 +102,7 @@ fn matches_hash(hashed: &str, name: &str) -> Option<bool> {
 }
 
 /// `*` is any text, `?` one character; everything else, brackets too, stands for itself.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -111,9 +127,14 @@ mod tests {
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9dG4kjRhQTtWTVzd2t27+t0DEHBPW7iOD23TUiYLio";
 
-    fn known(line: &str, name: &str) -> (usize, usize) {
+    fn read(line: &str, name: &str) -> Known {
         let mut known = Known::default();
         known.add(line, name, Path::new("known_hosts"));
+        known
+    }
+
+    fn known(line: &str, name: &str) -> (usize, usize) {
+        let known = read(line, name);
         (known.keys.len(), known.revoked.len())
     }
 
@@ -151,6 +172,9 @@ mod tests {
     #[test]
     fn markers() {
         assert_eq!(known(&format!("@revoked * {KEY}"), "a.example"), (0, 1));
-        assert_eq!(known(&format!("@cert-authority *.example {KEY}"), "a.example"), (0, 0));
+        let authority = format!("@cert-authority *.example {KEY}");
+        assert_eq!(known(&authority, "a.example"), (0, 0));
+        assert_eq!(read(&authority, "a.example").authorities.len(), 1);
+        assert_eq!(read(&authority, "a.elsewhere").authorities.len(), 0);
     }
 }

@@ -94,11 +94,11 @@ impl Target {
     }
 
     pub(crate) fn dialled(&self) -> Dialled {
-        let name = match &self.host_key_alias {
-            Some(alias) => alias.to_lowercase(),
-            None => known_hosts::name(self.address(), self.port),
+        let (name, principal) = match &self.host_key_alias {
+            Some(alias) => (alias.to_lowercase(), alias.to_lowercase()),
+            None => (known_hosts::name(self.address(), self.port), self.address().to_lowercase()),
         };
-        Dialled { host: self.host.clone(), name, login: self.login() }
+        Dialled { host: self.host.clone(), name, principal, login: self.login() }
     }
 
     pub(crate) fn timed_out(&self) -> SshError {
@@ -150,6 +150,10 @@ impl Route {
             ..Target::new(self.host.clone(), user.unwrap_or_else(|| self.usual_user.clone()), host_keys)
         };
         adopt(&mut target, &said);
+        // What is not known may be accepted and is remembered; what is known differently never is.
+        if said.accepts_new && matches!(target.host_keys, HostKeys::KnownHosts) {
+            target.host_keys = HostKeys::AcceptNew;
+        }
         let jump = self.proxy_jump.as_deref().or(said.proxy_jump.as_deref()).map(str::trim);
         target.via = match (jump, &said.proxy_command) {
             (Some(jump), _) if jump.eq_ignore_ascii_case("none") || jump.is_empty() => Via::Direct,

@@ -8,18 +8,15 @@ use std::time::Duration;
 use russh::Disconnect;
 use russh::client::{self, Handle};
 use russh::keys::PublicKey;
-use tokio::sync::Semaphore;
 
+use super::dial::Jumps;
 use super::dial::{dial, hop};
 use super::error::SshError;
-use super::host_key::{Client, ClientError, Policy};
+use super::host_key::{Client, ClientError, HostKeys, Pin, Policy};
 use super::key::{Candidates, line};
 use super::login::log_in;
+use super::places::Places;
 use super::route::Target;
-
-/// OpenSSH allows ten commands and file transfers at a time on one connection (`MaxSessions`);
-/// forwarded sockets do not count.
-const MAX_SESSIONS: usize = 8;
 
 /// A connection that is logged in. Clones share it; it ends with the last of them.
 #[derive(Clone)]
@@ -30,7 +27,9 @@ pub struct Session {
 pub(super) struct Inner {
     pub(super) handle: Handle<Client>,
     pub(super) host: String,
-    pub(super) sessions: Arc<Semaphore>,
+    pub(super) places: Places,
+    /// For another connection like this one; only to the machine that this one goes to.
+    target: Target,
     user: String,
     address: String,
     host_key: String,
@@ -55,24 +54,37 @@ impl Session {
             return Err(SshError::NoKey { host: target.host.clone(), notes: candidates.notes });
         }
         let hop = hop(target).await?;
+        Self::through(target, hop, candidates).await
+    }
+
+    /// Another connection to the same machine, on the same way.
+    pub(super) async fn again(&self) -> Result<Self, SshError> {
+        let target = &self.inner.target;
+        let candidates = Candidates::gather(target).await?;
+        Self::through(target, self.inner.hop.clone(), candidates).await
+    }
+
+    async fn through(target: &Target, hop: Option<Self>, candidates: Candidates) -> Result<Self, SshError> {
         let seen = Arc::new(OnceLock::new());
         let exchange = exchange_keys(target, hop.as_ref(), Arc::clone(&seen));
         let handle = tokio::time::timeout(target.connect_timeout, exchange).await;
         let mut handle = handle.map_err(|_| target.timed_out())??;
         log_in(&mut handle, target, candidates).await?;
-        let host_key = seen
-            .get()
-            .map(line)
-            .transpose()
-            .map_err(|source| SshError::Protocol { host: target.host.clone(), source: source.into() })?;
+        let protocol = |source| SshError::Protocol { host: target.host.clone(), source };
+        let key = seen.get().ok_or_else(|| protocol("no host key was shown".into()))?;
+        let mut again = target.clone();
+        again.host_keys = HostKeys::Pinned(vec![Pin::Key(key.clone())]);
+        // Those who hold the connections to jump hosts are held by them otherwise.
+        again.keyring.jumps = Jumps::default();
         let inner = Inner {
             handle,
             host: target.host.clone(),
-            sessions: Arc::new(Semaphore::new(MAX_SESSIONS)),
+            places: Places::default(),
             user: target.user.clone(),
             address: target.address().to_owned(),
-            host_key: host_key.unwrap_or_default(),
+            host_key: line(key).map_err(|source| protocol(source.into()))?,
             hop,
+            target: again,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -143,7 +155,11 @@ async fn exchange_keys(
         nodelay: true,
         keepalive_interval: Some(Duration::from_secs(15)),
         keepalive_max: 3,
-        preferred: russh::Preferred { key: Cow::Owned(policy.algorithms()), ..russh::Preferred::default() },
+        preferred: russh::Preferred {
+            key: Cow::Owned(policy.algorithms()),
+            host_key_certificates: Cow::Owned(policy.certificates()),
+            ..russh::Preferred::default()
+        },
         ..client::Config::default()
     };
     let handler = Client { policy, at, seen };

@@ -16,3 +16,4 @@ mod run;
 mod ssh;
 mod stage;
 mod usage;
+mod way;

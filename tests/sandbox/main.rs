@@ -29,3 +29,4 @@ mod saved;
 mod shells;
 mod story;
 mod terminal;
+mod way;

@@ -4,9 +4,9 @@ use std::fs;
 use std::process::Command;
 
 use a3::explain::Explain as _;
-use a3::ssh::{HostKeys, Pin, Session, SshError};
+use a3::ssh::{HostKeys, Pin, Session, SshError, Target};
 
-use crate::sshd::{Sshd, keygen};
+use crate::sshd::{ADDRESS, Sshd, keygen};
 
 fn fingerprint(sshd: &Sshd, kind: &str) -> String {
     let output = Command::new("ssh-keygen").arg("-lf").arg(sshd.path(&format!("host_{kind}.pub"))).output();
@@ -95,4 +95,70 @@ async fn a_changed_or_revoked_key_is_refused() {
     fs::write(&file, format!("{name} {key}\n@revoked * {key}\n")).unwrap();
     let error = Session::connect(&target).await.unwrap_err();
     assert!(matches!(error, SshError::HostKeyRevoked { .. }), "{error:?}");
+}
+
+/// Lets an authority vouch for a server's key under this name; `-V` and the like come before it.
+fn vouch(sshd: &Sshd, authority: &Sshd, name: &str, more: &[&str]) {
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-s"])
+        .arg(authority.path("login"))
+        .args(["-h", "-I", "test", "-n", name])
+        .args(more)
+        .arg(sshd.path("host_ed25519.pub"))
+        .status();
+    assert!(made.unwrap().success());
+}
+
+#[tokio::test]
+async fn an_authority_vouches_for_machines() {
+    // Its login key is the authority's; what it says is read at each connection.
+    let authority = Sshd::start();
+    let sshd = Sshd::with("HostCertificate {dir}/host_ed25519-cert.pub", &["ed25519"]);
+    let key = fs::read_to_string(authority.path("login.pub")).unwrap();
+    let known = |line: String| fs::write(sshd.path("known_hosts"), line).unwrap();
+    let target = sshd.target(HostKeys::KnownHosts);
+    let vouched = async |name: &str, more: &[&str]| {
+        vouch(&sshd, &authority, name, more);
+        // sshd reads it when it starts.
+        sshd.reload();
+        Session::connect(&target).await
+    };
+    known(format!("@cert-authority [127.0.61.*]:* {key}"));
+    let session = vouched(ADDRESS, &[]).await.unwrap();
+    assert_eq!(session.host_key(), sshd.host_key("ed25519"));
+    for (name, more) in [("elsewhere.example", &[][..]), (ADDRESS, &["-V", "-2d:-1d"])] {
+        let error = vouched(name, more).await.unwrap_err();
+        assert!(matches!(error, SshError::HostKeyUnknown { .. }), "{error:?}");
+    }
+    // A certificate for users is none for machines; a stranger's is none.
+    known(format!("@cert-authority other.example {key}"));
+    let error = vouched(ADDRESS, &[]).await.unwrap_err();
+    assert!(matches!(error, SshError::HostKeyUnknown { .. }), "{error:?}");
+    known(format!("@cert-authority * {}", sshd.host_key("ed25519")));
+    let error = Session::connect(&target).await.unwrap_err();
+    assert!(matches!(error, SshError::HostKeyUnknown { .. }), "{error:?}");
+    known(format!("@cert-authority * {key}@revoked * {key}"));
+    let error = Session::connect(&target).await.unwrap_err();
+    assert!(matches!(error, SshError::HostKeyRevoked { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn new_machines_are_accepted_where_ssh_would_and_changed_ones_never() {
+    let (sshd, other) = (Sshd::start(), Sshd::start());
+    let mut target = sshd.target(HostKeys::AcceptNew);
+    target.keyring.known_hosts = vec![sshd.path("new/known_hosts"), sshd.path("more")];
+    Session::connect(&target).await.unwrap();
+    let learned = fs::read_to_string(sshd.path("new/known_hosts")).unwrap();
+    assert_eq!(learned, format!("[{ADDRESS}]:{} {}\n", sshd.port, sshd.host_key("ed25519")));
+    let strict = Target { host_keys: HostKeys::KnownHosts, ..target.clone() };
+    Session::connect(&strict).await.unwrap();
+    assert_eq!(fs::read_to_string(sshd.path("new/known_hosts")).unwrap(), learned);
+
+    // The second file counts as well.
+    fs::write(sshd.path("new/known_hosts"), "").unwrap();
+    fs::write(sshd.path("more"), format!("[{ADDRESS}]:{} {}\n", sshd.port, other.host_key("ed25519")))
+        .unwrap();
+    let error = Session::connect(&target).await.unwrap_err();
+    let SshError::HostKeyMismatch { known_in, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(known_in.as_ref(), Some(&sshd.path("more")));
 }

@@ -9,6 +9,7 @@ mod host_keys;
 mod jump;
 mod keys;
 mod lease;
+mod limits;
 mod session;
 mod sshd;
 mod upload;

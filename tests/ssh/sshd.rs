@@ -66,6 +66,18 @@ impl Sshd {
         }
     }
 
+    /// Reads its configuration, keys and certificates again.
+    pub(crate) fn reload(&self) {
+        let before = self.log().matches("Server listening").count();
+        let sent = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.log().matches("Server listening").count() == before {
+            assert!(Instant::now() < end, "sshd does not come back: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
