@@ -43,6 +43,20 @@ pub(crate) fn machine<'a>(spec: &Spec, looked: &'a Looked, name: Option<&str>) -
     place(looked, &one_of(spec, looked, &slots, name)?)
 }
 
+/// As [`machine`], for a person who logs in: every machine that can be connected to will do, also one
+/// that a3 would not work on (its engine does not start, its folder is another's).
+///
+/// # Errors
+/// As [`machine`].
+pub(crate) fn login(spec: &Spec, looked: &Looked, name: Option<&str>) -> Result<(Slot, Host), Fault> {
+    let slots: Vec<Slot> = spec.slots().map(|(slot, _)| slot).collect();
+    let slot = one_of(spec, looked, &slots, name)?;
+    match looked.world.host(&slot) {
+        Some(host) => Ok((slot, host)),
+        None => place(looked, &slot).map(|place| (place.slot, place.host)),
+    }
+}
+
 /// The one machine of a service's group that `--instance` names, whether or not the service runs there.
 ///
 /// # Errors

@@ -45,8 +45,11 @@ pub(crate) async fn run(session: &Session, args: &RunArgs) -> Ended {
     let engine = place.host.engine();
     if image.pull {
         terminal::talk(&format!("pulling {} on {}\n", image.reference, place.slot));
-        let pulled = engine.pull(&image.reference, image.credential.as_ref(), &|_| {}).await;
-        pulled.map_err(|error| Fault::of(Exit::Failed, &error))?;
+        let pulling = engine.pull(&image.reference, image.credential.as_ref(), &|_| {});
+        tokio::select! {
+            pulled = pulling => pulled.map_err(|error| Fault::of(Exit::Failed, &error))?,
+            _ = tokio::signal::ctrl_c() => return Err(Fault::said(Exit::Interrupted)),
+        }
     }
     let new = new_container(&spec, service, &place, args, (&image.reference, &secrets))?;
     let size = attach.tty.then(tty::size).flatten();

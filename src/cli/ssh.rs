@@ -28,9 +28,9 @@ pub(crate) async fn ssh(session: &Session, args: &SshArgs) -> Ended {
     let command = command_line(&args.command)?;
     let spec = session.load(None)?;
     let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await?;
-    let place = pick::machine(&spec, &looked, args.name.as_deref())?;
-    let Some(there) = place.host.session() else {
-        let message = format!("{} is this machine, there is nothing to log in to", place.slot);
+    let (slot, host) = pick::login(&spec, &looked, args.name.as_deref())?;
+    let Some(there) = host.session() else {
+        let message = format!("{slot} is this machine, there is nothing to log in to");
         return Err(Fault::new(Exit::Usage, message, Some("a3 exec SERVICE -- sh goes into a container")));
     };
     let person = std::io::stdin().is_terminal() && command.is_none();

@@ -204,3 +204,21 @@ fn a_shell_reads_a_script() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "from ec2-user\n");
     assert_eq!(output.status.code(), Some(4));
 }
+
+#[test]
+fn what_is_cut_off_ends_with_a_code_of_its_own() {
+    let web = borrow();
+    // The sshd process of this very connection: what the command would have ended with, nobody knows.
+    let lost = web.a3(&["ssh", "--", "echo here; kill -KILL $PPID; sleep 60"]).ended(255);
+    assert_eq!(lost.stdout, "here\n");
+    lost.says("was lost");
+    // The engine still knows.
+    let mut running = Running::beside_others(
+        web.command(&["exec", "s2", "--", "sh", "-c", "echo ready >&2; sleep 60"]).stdin(Stdio::null()),
+    );
+    running.wait_for("ready");
+    host_docker(&web.id(), "kill s2");
+    running.end().ended(137);
+    web.a3(&["exec", "s2", "--", "true"]).ended(1).says("does not run").says("a3 apply starts it");
+    web.apply();
+}
