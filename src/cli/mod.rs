@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod args;
+mod containers;
 pub mod exit;
 mod fault;
 mod images;
@@ -14,6 +15,7 @@ mod port;
 mod spec;
 mod status;
 mod terminal;
+mod watch;
 mod work;
 
 use std::path::PathBuf;

@@ -3,34 +3,54 @@
 use super::args::StatusArgs;
 use super::exit::Exit;
 use super::fault::Ended;
-use super::work::{self, Wish};
-use super::{Session, terminal};
+use super::work::{self, Looked, Wish};
+use super::{Session, containers, terminal, watch};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
-use crate::observed::{
-    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen,
-};
-use crate::plan::names::label;
-use crate::plan::{Destroy, ends_at, owned_service};
-use crate::report::status::{ContainerRow, InstanceRow, Status};
+use crate::observed::{HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen};
+use crate::plan::{Destroy, ends_at};
+use crate::report::status::{InstanceRow, Status};
 use crate::spec::{Machine, Spec};
 
 /// `a3 status`
 pub(crate) async fn status(session: &Session, args: &StatusArgs) -> Ended {
+    if args.watch {
+        watch::can_watch(args)?;
+    }
     let spec = session.load(None)?;
     // What a destroy needs to see is what there is.
     let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await?;
-    let status = table(&spec, &looked.observed, args.all);
+    if args.watch {
+        return watch::watch(session, args, &spec, looked).await;
+    }
+    let status = status_of(&spec, &looked, args.all).await;
     if args.json {
         terminal::data(&status.to_json());
     } else {
         terminal::data(&status.to_text(&session.data_look));
     }
-    let unreachable = looked.observed.clouds.values().any(|seen| matches!(seen, Seen::Unreachable(_)));
-    Ok(if unreachable { Exit::Unreachable } else { Exit::Done })
+    Ok(if is_incomplete(&looked.observed) { Exit::Unreachable } else { Exit::Done })
 }
 
-fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
+/// Something that should have answered did not.
+fn is_incomplete(observed: &Observed) -> bool {
+    let silent = |seen: &HostSeen| match seen {
+        HostSeen::Unreachable(_) | HostSeen::Refused(_) => true,
+        HostSeen::Ready(facts) => matches!(facts.engine, Seen::Unreachable(_)),
+        HostSeen::NotYet(_) => false,
+    };
+    observed.clouds.values().any(|seen| matches!(seen, Seen::Unreachable(_)))
+        || observed.hosts.values().any(silent)
+}
+
+/// Everything that is shown of what was found.
+pub(super) async fn status_of(spec: &Spec, looked: &Looked, all: bool) -> Status {
+    let sizes = containers::sizes(&looked.world, &looked.observed).await;
+    let containers = containers::rows(spec, &looked.observed, &sizes, all);
+    Status { containers, ..machines(spec, &looked.observed, all) }
+}
+
+fn machines(spec: &Spec, observed: &Observed, all: bool) -> Status {
     let mut status = Status { deployment: spec.name.clone(), ..Status::default() };
     for (name, seen) in &observed.clouds {
         match seen {
@@ -50,17 +70,12 @@ fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
         match seen {
             HostSeen::Ready(facts) => {
                 status.instances.extend(known_row(spec, slot, facts));
-                let own = facts.containers.iter().filter(|seen| {
-                    all || seen.state == ContainerState::Running || owned_service(spec, slot, seen).is_some()
-                });
-                let own = own.filter_map(|seen| container_row(spec, slot, facts, seen));
-                status.containers.extend(own);
                 if let Seen::Unreachable(cause) = &facts.engine {
                     status.notices.push(format!("{slot}: {}", cause.message));
                 }
             }
             HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {
-                status.notices.push(format!("{slot}: {}", cause.message))
+                status.notices.push(format!("{slot}: {}", cause.message));
             }
             HostSeen::NotYet(NotYet::NotLaunched) => {}
             HostSeen::NotYet(NotYet::Stopped) => status.notices.push(format!("{slot} is stopped")),
@@ -126,52 +141,8 @@ fn known_row(spec: &Spec, slot: &Slot, facts: &HostFacts) -> Option<InstanceRow>
     })
 }
 
-fn container_row(spec: &Spec, slot: &Slot, facts: &HostFacts, seen: &ContainerSeen) -> Option<ContainerRow> {
-    let service = owned_service(spec, slot, seen)?;
-    let image = seen.labels.get(label::IMAGE).map_or(seen.image_id.as_str(), String::as_str);
-    let digest = image
-        .rsplit_once("sha256:")
-        .map_or(image.to_owned(), |(_, hex)| format!("sha256:{}", &hex[..hex.len().min(12)]));
-    let running = seen.state == ContainerState::Running;
-    let since = seen.started.filter(|_| running).map(|at| age(facts.now.saturating_sub(at)));
-    let ports: Vec<String> = seen
-        .ports
-        .iter()
-        .map(|port| format!("{}→{}/{}", port.published, port.target, port.protocol.as_str()))
-        .collect();
-    let left_spec = !spec.services.contains_key(service) && !spec.inactive.iter().any(|name| name == service);
-    Some(ContainerRow {
-        slot: slot.to_string(),
-        service: service.to_owned(),
-        container: seen.name.clone(),
-        digest,
-        state: container_state(seen.state),
-        health: match seen.health {
-            None => String::new(),
-            Some(Health::Starting) => "starting".to_owned(),
-            Some(Health::Healthy) => "healthy".to_owned(),
-            Some(Health::Unhealthy) => "unhealthy".to_owned(),
-        },
-        uptime: since.unwrap_or_default(),
-        ports: ports.join(", "),
-        release: seen.labels.get(label::RELEASE).cloned().unwrap_or_default(),
-        drift: if left_spec { "left the spec".to_owned() } else { String::new() },
-    })
-}
-
-fn container_state(state: ContainerState) -> String {
-    match state {
-        ContainerState::Created => "created".to_owned(),
-        ContainerState::Running => "running".to_owned(),
-        ContainerState::Paused => "paused".to_owned(),
-        ContainerState::Restarting => "restarting".to_owned(),
-        ContainerState::Exited(code) => format!("exited ({code})"),
-        ContainerState::Gone => "dead".to_owned(),
-    }
-}
-
 /// `2d 03h`, `3h 07m`, `12m 04s`.
-fn age(seconds: u64) -> String {
+pub(super) fn age(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours) {
         (0, 0) => format!("{minutes}m {:02}s", seconds % 60),

@@ -8,6 +8,7 @@ mod container;
 mod destroy;
 mod diff;
 mod draft;
+mod drift;
 mod firewall;
 pub mod hash;
 mod host;
@@ -28,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use container::owned_service;
 pub use destroy::{Destroy, plan_destroy};
+pub use drift::{Difference, drift, missing};
 pub use launch_hash::ends_at;
 pub use order::{Order, Verb, plan_order};
 

@@ -10,6 +10,7 @@ mod cloud;
 mod host;
 mod images;
 mod locks;
+mod orders;
 mod registry;
 mod run;
 mod ssh;

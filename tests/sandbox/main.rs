@@ -20,4 +20,5 @@ mod place;
 mod plan;
 mod pool;
 mod process;
+mod status;
 mod story;
