@@ -478,6 +478,8 @@ pub struct ContainerSeen {
     pub state: ContainerState,
     /// Seconds since 1970 of the last start.
     pub started: Option<u64>,
+    /// How often its restart policy has started it again.
+    pub restarts: u64,
     /// Of HEALTHCHECK.
     pub health: Option<Health>,
     /// Published ports: host ip, host port, container port, protocol.

@@ -5,6 +5,7 @@ pub mod args;
 mod attach;
 mod everywhere;
 mod exec;
+mod containers;
 pub mod exit;
 mod fault;
 mod images;
@@ -23,6 +24,7 @@ mod ssh;
 mod status;
 mod terminal;
 mod version;
+mod watch;
 mod work;
 
 use std::path::PathBuf;

@@ -6,8 +6,8 @@ use time::format_description::well_known::Rfc3339;
 use super::args::StatusArgs;
 use super::exit::Exit;
 use super::fault::Ended;
-use super::work::{self, Wish};
-use super::{Session, terminal};
+use super::work::{self, Looked, Wish};
+use super::{Session, containers, terminal, watch};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observed::{
@@ -17,27 +17,52 @@ use crate::observed::{
 use crate::plan::names::label;
 use crate::plan::{Destroy, ends_at, owned_service};
 use crate::report::status::{ContainerRow, InstanceRow, Status};
+use crate::observed::{HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen};
+use crate::plan::{Destroy, ends_at};
+use crate::report::status::{InstanceRow, Status};
 use crate::spec::{Machine, Spec};
 
 /// `a3 status`
 pub(crate) async fn status(session: &Session, args: &StatusArgs) -> Ended {
     if args.all_regions {
         return super::everywhere::status(session, args).await;
+    if args.watch {
+        watch::can_watch(args)?;
     }
     let spec = session.load(None)?;
     // What a destroy needs to see is what there is.
     let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await?;
-    let status = table(&spec, &looked.observed, args.all);
+    if args.watch {
+        return watch::watch(session, args, &spec, looked).await;
+    }
+    let status = status_of(&spec, &looked, args.all).await;
     if args.json {
         terminal::data(&status.to_json());
     } else {
         terminal::data(&status.to_text(&session.data_look));
     }
-    let unreachable = looked.observed.clouds.values().any(|seen| matches!(seen, Seen::Unreachable(_)));
-    Ok(if unreachable { Exit::Unreachable } else { Exit::Done })
+    Ok(if is_incomplete(&looked.observed) { Exit::Unreachable } else { Exit::Done })
 }
 
-fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
+/// Something that should have answered did not.
+fn is_incomplete(observed: &Observed) -> bool {
+    let silent = |seen: &HostSeen| match seen {
+        HostSeen::Unreachable(_) | HostSeen::Refused(_) => true,
+        HostSeen::Ready(facts) => matches!(facts.engine, Seen::Unreachable(_)),
+        HostSeen::NotYet(_) => false,
+    };
+    observed.clouds.values().any(|seen| matches!(seen, Seen::Unreachable(_)))
+        || observed.hosts.values().any(silent)
+}
+
+/// Everything that is shown of what was found.
+pub(super) async fn status_of(spec: &Spec, looked: &Looked, all: bool) -> Status {
+    let sizes = containers::sizes(&looked.world, &looked.observed).await;
+    let containers = containers::rows(spec, &looked.observed, &sizes, all);
+    Status { containers, ..machines(spec, &looked.observed, all) }
+}
+
+fn machines(spec: &Spec, observed: &Observed, all: bool) -> Status {
     let mut status = Status { deployment: spec.name.clone(), ..Status::default() };
     for (name, seen) in &observed.clouds {
         match seen {
@@ -57,17 +82,12 @@ fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
         match seen {
             HostSeen::Ready(facts) => {
                 status.instances.extend(known_row(spec, slot, facts));
-                let own = facts.containers.iter().filter(|seen| {
-                    all || seen.state == ContainerState::Running || owned_service(spec, slot, seen).is_some()
-                });
-                let own = own.filter_map(|seen| container_row(spec, slot, facts, seen));
-                status.containers.extend(own);
                 if let Seen::Unreachable(cause) = &facts.engine {
                     status.notices.push(format!("{slot}: {}", cause.message));
                 }
             }
             HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {
-                status.notices.push(format!("{slot}: {}", cause.message))
+                status.notices.push(format!("{slot}: {}", cause.message));
             }
             HostSeen::NotYet(NotYet::NotLaunched) => {}
             HostSeen::NotYet(NotYet::Stopped) => status.notices.push(format!("{slot} is stopped")),

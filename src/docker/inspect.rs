@@ -168,6 +168,7 @@ impl Inspected {
                 labels: self.config.labels.unwrap_or_default(),
                 state,
                 started: seconds(&self.state.started_at),
+                restarts: self.restart_count,
                 health: self.state.health.as_ref().and_then(health),
                 ports,
                 mounts: mounts.into_iter().map(Mount::into_what).collect(),

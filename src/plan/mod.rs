@@ -8,6 +8,7 @@ mod container;
 mod destroy;
 mod diff;
 mod draft;
+mod drift;
 mod firewall;
 pub mod hash;
 mod host;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use container::{one_off_service, owned_service};
 pub use destroy::{Destroy, plan_destroy};
+pub use drift::{Difference, drift, missing};
 pub use launch_hash::ends_at;
 pub use order::{Order, Verb, plan_order};
 

@@ -69,6 +69,23 @@ pub fn reason_text(reason: &Reason) -> String {
     }
 }
 
+/// A difference in a word or two, for a column.
+pub fn drift_text(reason: &Reason) -> String {
+    match reason {
+        Reason::LeftSpec => "left the spec".into(),
+        Reason::SwapInterrupted => "swap interrupted".into(),
+        Reason::ImageChanged { .. } => "image".into(),
+        Reason::ConfigChanged => "settings".into(),
+        Reason::FieldsChanged => "in place".into(),
+        Reason::ContainerGone => "gone".into(),
+        Reason::NoContainer => "never ran".into(),
+        Reason::ContainerStopped { .. } => "stopped".into(),
+        Reason::StoppedByPerson { by } => format!("stopped by {by}"),
+        Reason::Unhealthy => "unhealthy".into(),
+        other => reason_text(other),
+    }
+}
+
 fn source_changed(before: Option<&Digest>, after: &Digest) -> String {
     match before {
         Some(before) => format!("the source changed from {} to {}", before.short(), after.short()),

@@ -17,7 +17,7 @@ fn another_a3_on_this_machine() {
     fs::write(&lock, "somebody@elsewhere (4711)").unwrap();
     let held = fs::File::open(&lock).unwrap();
     held.lock().unwrap();
-    for command in [&["apply", "-y"][..], &["destroy", "-y"]] {
+    for command in [&["apply", "-y"][..], &["destroy", "-y"], &["stop"]] {
         let seen = stage.a3(command).ends(75).within(30);
         let seen = seen.says(&[&stage.name, "somebody@elsewhere (4711)"]);
         assert!(seen.err.contains("help:"), "{seen}");
@@ -56,6 +56,8 @@ fn somebody_holds_the_lease_on_the_machine() {
     seen.says(&["teammate@elsewhere (4711)", "this machine"]).helps(&["wait", "s"]);
     let seen = stage.a3(&["destroy", "-y"]).ends(75);
     seen.says(&["teammate@elsewhere (4711)", "local"]).helps(&["wait"]);
+    let seen = stage.a3(&["restart", "app"]).ends(75);
+    seen.says(&["teammate@elsewhere (4711)"]).helps(&["wait"]);
     // One that has expired is in nobody's way.
     lease(91, seconds() - 60);
     stage.deploy();

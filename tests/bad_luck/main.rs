@@ -11,6 +11,7 @@ mod host;
 mod images;
 mod inside;
 mod locks;
+mod orders;
 mod registry;
 mod run;
 mod ssh;

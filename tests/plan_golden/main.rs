@@ -9,6 +9,7 @@ mod support;
 
 mod containers;
 mod destroy;
+mod drift;
 mod files;
 mod firewall;
 mod images;
@@ -102,6 +103,7 @@ fn foreign(name: &str) -> ContainerSeen {
         labels: std::collections::BTreeMap::new(),
         state: ContainerState::Running,
         started: None,
+        restarts: 0,
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),

@@ -27,6 +27,7 @@ mod pool;
 mod process;
 mod saved;
 mod shells;
+mod status;
 mod story;
 mod terminal;
 mod way;

@@ -106,6 +106,24 @@ impl Running {
         }
     }
 
+    /// How many lines standard output has by now.
+    pub(crate) fn lines(&self) -> usize {
+        self.stdout.so_far().lines().count()
+    }
+
+    /// Waits until standard output has so many lines.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&mut self, count: usize) {
+        while self.lines() < count {
+            let ended = self.child.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > self.deadline {
+                self.child.kill().ok();
+                panic!("no {count} lines ({ended:?}):\n{}\n{}", self.stdout.so_far(), self.stderr.so_far());
+            }
+            sleep(PAUSE);
+        }
+    }
+
     /// Sends a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();

@@ -356,6 +356,7 @@ impl World<'_> {
             labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             state: ContainerState::Running,
             started: Some(world::NOW),
+            restarts: 0,
             health: None,
             ports: ports.collect(),
             mounts: Vec::new(),

@@ -7,12 +7,15 @@ use clap::Args;
 /// `a3 status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Stopped containers and ended instances too.
+    /// Ended instances and one-off containers that stopped too.
     #[arg(long)]
     pub all: bool,
     /// Every instance of every deployment, in all regions of the account; needs no deploy.yaml.
     #[arg(long)]
     pub all_regions: bool,
+    /// Looks every two seconds until Ctrl-C (130); with --json a document a line.
+    #[arg(long, short = 'w')]
+    pub watch: bool,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,

@@ -91,7 +91,7 @@ pub enum Command {
     Build(BuildArgs),
     /// Builds and pushes images only.
     Push(ImageArgs),
-    /// Shows instances and containers.
+    /// Shows instances and containers, and how they differ from deploy.yaml; 69 if something could not be asked.
     Status(StatusArgs),
     /// Shows a service's log, through ssh.
     Logs(LogsArgs),
