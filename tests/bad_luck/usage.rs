@@ -14,7 +14,13 @@ fn bad_usage_ends_with_64() {
     let seen = stage.a3(&["apply", "-y", "--replace", "web/7"]).ends(64);
     seen.says(&["`--replace web/7` names no slot", "web/0"]);
     stage.a3(&["plan", "--rebuild", "nope"]).ends(64).says(&["no active service `nope`", "app"]);
-    stage.a3(&["logs", "app", "--grep", "("]).ends(64).says(&["--grep"]);
+    stage.a3(&["logs", "app", "--grep", "("]).ends(64).says(&["--grep"]).helps(&["--grep '\\('"]);
+    stage.a3(&["logs", "--since", "now", "app"]).ends(64).says(&["--since: `now`"]).helps(&["10m"]);
+    let seen = stage.a3(&["logs", "--since", "5m", "--until", "2026-01-01"]).ends(64);
+    seen.says(&["--since is later than --until"]);
+    stage.a3(&["logs", "--tail", "few"]).ends(64).says(&["`few` is not a number"]).helps(&["--tail 100"]);
+    stage.a3(&["logs", "-f", "--until", "5m"]).ends(64).says(&["cannot be used with"]);
+    stage.a3(&["logs", "--instance", "db"]).ends(64).says(&["no machine is named `db`", "web/0"]);
     stage.a3(&["--help"]).ends(0).says(&["--profile"]);
 }
 

@@ -14,6 +14,7 @@ mod edits;
 mod images;
 mod interrupt;
 mod killed;
+mod logs;
 mod machines;
 mod place;
 mod plan;
