@@ -45,11 +45,7 @@ fn logs_of_a_service_that_is_not_there_lists_those_that_are() {
     stage.over("services: { mcli: { image: x, profiles: [client], platform: linux/amd64 } }\n");
     stage.a3(&["logs", "ap"]).ends(64).says(&["no active service `ap`", "there are app"]);
     stage.a3(&["logs", "mcli"]).ends(64).says(&["no active service `mcli`"]).helps(&["--profile", "`mcli`"]);
-    stage
-        .a3(&["logs", "app"])
-        .ends(1)
-        .says(&["no container of NAME".replace("NAME", &stage.name).as_str()])
-        .helps(&["a3 apply"]);
+    stage.a3(&["logs", "app"]).ends(1).says(&["web/0 is not launched"]).helps(&["a3 apply"]);
 }
 
 #[test]
