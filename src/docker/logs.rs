@@ -98,7 +98,9 @@ impl Engine {
     /// At once: no such container (see [`EngineError::is_absent`]), a log driver that cannot be read,
     /// unreachable, broken. In the stream: broken.
     pub async fn logs(&self, name: &str, options: &LogOptions) -> Result<LogStream, EngineError> {
-        let doing = format!("read the log of {name}");
+        // An id in full says no more than its beginning.
+        let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let doing = format!("read the log of {}", if is_id { &name[..12] } else { name });
         let tty = self.container(name).await?.is_some_and(|detail| detail.tty);
         let response = self.stream(&doing, Request::get(options.path(name))).await?;
         Ok(self.lines(doing, response, Demux::new(tty, options.timestamps)))

@@ -17,6 +17,7 @@ mod five_hosts;
 mod images;
 mod interrupt;
 mod killed;
+mod logs;
 mod machines;
 mod one_off;
 mod orders;

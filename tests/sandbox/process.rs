@@ -92,8 +92,19 @@ impl Running {
     /// Waits until standard error holds this text.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
+        self.wait(text, |running| running.stderr.so_far());
+    }
+
+    /// Waits until standard output holds this text.
+    #[track_caller]
+    pub(crate) fn hears(&mut self, text: &str) {
+        self.wait(text, |running| running.stdout.so_far());
+    }
+
+    #[track_caller]
+    fn wait(&mut self, text: &str, heard: impl Fn(&Self) -> String) {
         loop {
-            let heard = self.stderr.so_far();
+            let heard = heard(self);
             if heard.contains(text) {
                 return;
             }
