@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod args;
+mod doctor;
 pub mod exit;
 mod fault;
 mod images;
@@ -13,6 +14,7 @@ mod pick;
 mod spec;
 mod status;
 mod terminal;
+mod unlock;
 mod version;
 mod work;
 
@@ -95,6 +97,8 @@ fn start(cli: Cli) -> Ended {
 async fn dispatch(session: &Session, command: &Command) -> Ended {
     match command {
         Command::Init(args) => init::init(session, args).await,
+        Command::Unlock(args) => unlock::unlock(session, args).await,
+        Command::Doctor(args) => doctor::doctor(session, args).await,
         Command::Version(args) => version::version(args),
         Command::Validate(args) => spec::validate(session, args),
         Command::Schema => spec::schema(),

@@ -17,6 +17,7 @@ mod modify;
 mod network;
 mod observe;
 mod pace;
+mod permissions;
 mod run_instances;
 mod tags;
 mod terminate;
@@ -26,6 +27,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 pub use error::CloudError;
 pub use leftover::Managed;
+pub use permissions::{Asked, Permission};
 pub use user_data::ttl_script;
 
 /// One caller in one region.

@@ -6,7 +6,7 @@ mod setup;
 use std::path::PathBuf;
 
 pub use look::{LogsArgs, StatusArgs};
-pub use setup::{InitArgs, VersionArgs};
+pub use setup::{DoctorArgs, InitArgs, UnlockArgs, VersionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -89,6 +89,13 @@ pub enum Command {
     Status(StatusArgs),
     /// Shows a service's log, through ssh.
     Logs(LogsArgs),
+    /// Shows who works on the deployment, and takes the lock away from them.
+    Unlock(UnlockArgs),
+    /// Checks everything around a3, and says what to type. Changes nothing.
+    ///
+    /// Exits with 0 when nothing failed (warnings included), 1 when something failed, 69 when something
+    /// only did not answer.
+    Doctor(DoctorArgs),
     /// Prints the version, and those of the formats that it writes.
     Version(VersionArgs),
     /// Prints a completion script.
