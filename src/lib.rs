@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod cli;
 pub mod docker;
+pub mod doctor;
 pub mod ec2;
 pub mod event;
 pub mod explain;

@@ -6,6 +6,7 @@ mod attach;
 mod everywhere;
 mod exec;
 mod containers;
+mod doctor;
 pub mod exit;
 mod fault;
 mod images;
@@ -23,6 +24,7 @@ mod spec;
 mod ssh;
 mod status;
 mod terminal;
+mod unlock;
 mod version;
 mod watch;
 mod work;
@@ -107,6 +109,8 @@ fn start(cli: Cli) -> Ended {
 async fn dispatch(session: &Session, command: &Command) -> Ended {
     match command {
         Command::Init(args) => init::init(session, args).await,
+        Command::Unlock(args) => unlock::unlock(session, args).await,
+        Command::Doctor(args) => doctor::doctor(session, args).await,
         Command::Version(args) => version::version(args),
         Command::Validate(args) => spec::validate(session, args),
         Command::Schema => spec::schema(),

@@ -210,6 +210,7 @@ pub(super) fn moment(at: u64) -> String {
 
 /// `2d 03h`, `3h 07m`, `12m 04s`.
 pub(super) fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours) {
         (0, 0) => format!("{minutes}m {:02}s", seconds % 60),

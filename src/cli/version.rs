@@ -8,7 +8,7 @@ use super::fault::Ended;
 use super::{spec, terminal};
 use crate::docker::{context, engine};
 use crate::plan::names;
-use crate::report::{plan_json, status};
+use crate::report::{doctor, plan_json, status};
 use crate::{event, record};
 
 /// The version of `version --json`.
@@ -41,6 +41,7 @@ pub(crate) fn version(args: &VersionArgs) -> Ended {
             "plan": plan_json::FORMAT_VERSION,
             "events": event::STREAM_VERSION,
             "status": status::FORMAT_VERSION,
+            "doctor": doctor::FORMAT_VERSION,
             "validate": spec::FORMAT_VERSION,
         },
         "docker_api": engine::api_version(),

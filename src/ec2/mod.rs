@@ -18,6 +18,7 @@ mod modify;
 mod network;
 mod observe;
 mod pace;
+mod permissions;
 mod run_instances;
 mod tags;
 mod terminate;
@@ -27,6 +28,8 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 pub use error::CloudError;
 pub use everywhere::RegionSeen;
+pub use leftover::Managed;
+pub use permissions::{Asked, Permission};
 pub use user_data::ttl_script;
 
 /// One caller in one region.

@@ -77,6 +77,24 @@ fn init_and_apply_here() {
 }
 
 #[test]
+fn completions_know_the_commands() {
+    let folder = folder("completed", 30001);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = folder.a3(&["completions", shell]).ok().stdout;
+        for command in ["init", "doctor", "unlock", "version"] {
+            assert!(script.contains(command), "{shell} does not know {command}");
+        }
+    }
+    let script = folder.a3(&["completions", "bash"]).ok().stdout;
+    folder.write(
+        "a3.bash",
+        &format!("{script}\nCOMP_WORDS=(a3 doc); COMP_CWORD=1; _a3 a3 doc a3; echo \"${{COMPREPLY[@]}}\"\n"),
+    );
+    let said = run(Command::new("bash").arg("--norc").arg(folder.path("a3.bash"))).ok();
+    assert_eq!(said.stdout.trim(), "doctor", "{said}");
+}
+
+#[test]
 fn the_version_is_said_with_its_formats() {
     let folder = folder("versions", 30001);
     let said = folder.a3(&["version", "--json"]).ok();

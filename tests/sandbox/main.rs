@@ -10,6 +10,7 @@ mod changes;
 mod cloud;
 mod credentials;
 mod deployment;
+mod doctor;
 mod drift;
 mod edits;
 mod everywhere;

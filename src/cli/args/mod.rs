@@ -11,6 +11,7 @@ pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
 pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
 pub use setup::{InitArgs, VersionArgs};
+pub use setup::{DoctorArgs, InitArgs, UnlockArgs, VersionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -109,6 +110,13 @@ pub enum Command {
     Rm(RmArgs),
     /// Prints where a service's ports are published.
     Port(PortArgs),
+    /// Shows who works on the deployment, and takes the lock away from them.
+    Unlock(UnlockArgs),
+    /// Checks everything around a3, and says what to type. Changes nothing.
+    ///
+    /// Exits with 0 when nothing failed (warnings included), 1 when something failed, 69 when something
+    /// only did not answer.
+    Doctor(DoctorArgs),
     /// Prints the version, and those of the formats that it writes.
     Version(VersionArgs),
     /// A container of a service's image and settings that runs once.

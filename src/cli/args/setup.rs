@@ -23,3 +23,25 @@ pub struct VersionArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// `a3 unlock`
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// Only this machine, by slot, mnemonic name, id or address.
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Does not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `a3 doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Lets {command: …} secrets run.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
