@@ -10,7 +10,7 @@ use crate::id::Slot;
 use crate::observe::World;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, HostSeen, Observed};
 use crate::plan::names::label;
-use crate::plan::{Difference, drift, missing, owned_service};
+use crate::plan::{Difference, drift, missing, one_off_service, owned_service};
 use crate::report::status::ContainerRow;
 use crate::report::words;
 use crate::spec::Spec;
@@ -66,7 +66,7 @@ impl Place<'_> {
 
     /// A container of `a3 run`; with `all`, also one that ended.
     fn one_off(&self, seen: &ContainerSeen, all: bool) -> Option<ContainerRow> {
-        let service = one_off_service(self.spec, seen)?;
+        let service = one_off_service(self.spec, self.slot, seen)?;
         let shown = all || is_up(seen.state);
         shown.then(|| ContainerRow { one_off: true, ..self.row(service, seen) })
     }
@@ -122,16 +122,6 @@ fn difference(difference: &Difference) -> String {
         fields => format!("{word} ({})", fields.join(", ")),
     }
 }
-
-/// The service of a container of `a3 run`.
-fn one_off_service<'a>(spec: &Spec, seen: &'a ContainerSeen) -> Option<&'a str> {
-    let is_ours = seen.labels.get(label::DEPLOYMENT) == Some(&spec.name);
-    let service = seen.labels.get(label::SERVICE).filter(|_| is_ours && seen.labels.contains_key(ONE_OFF))?;
-    Some(service)
-}
-
-/// The label of the containers of `a3 run`.
-const ONE_OFF: &str = "dev.a3.oneoff";
 
 fn is_up(state: ContainerState) -> bool {
     matches!(state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)

@@ -3,10 +3,10 @@
 mod apply;
 pub mod args;
 mod attach;
-mod everywhere;
-mod exec;
 mod containers;
 mod doctor;
+mod everywhere;
+mod exec;
 pub mod exit;
 mod fault;
 mod images;

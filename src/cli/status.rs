@@ -10,14 +10,7 @@ use super::work::{self, Looked, Wish};
 use super::{Session, containers, terminal, watch};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
-use crate::observed::{
-    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, InstanceState, NotYet, Observed,
-    OwnedInstance, Seen,
-};
-use crate::plan::names::label;
-use crate::plan::{Destroy, ends_at, owned_service};
-use crate::report::status::{ContainerRow, InstanceRow, Status};
-use crate::observed::{HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen};
+use crate::observed::{HostFacts, HostSeen, InstanceState, NotYet, Observed, OwnedInstance, Seen};
 use crate::plan::{Destroy, ends_at};
 use crate::report::status::{InstanceRow, Status};
 use crate::spec::{Machine, Spec};
@@ -26,6 +19,7 @@ use crate::spec::{Machine, Spec};
 pub(crate) async fn status(session: &Session, args: &StatusArgs) -> Ended {
     if args.all_regions {
         return super::everywhere::status(session, args).await;
+    }
     if args.watch {
         watch::can_watch(args)?;
     }
@@ -153,50 +147,6 @@ fn known_row(spec: &Spec, slot: &Slot, facts: &HostFacts) -> Option<InstanceRow>
     })
 }
 
-fn container_row(spec: &Spec, slot: &Slot, facts: &HostFacts, seen: &ContainerSeen) -> Option<ContainerRow> {
-    let service = owned_service(spec, slot, seen)?;
-    let image = seen.labels.get(label::IMAGE).map_or(seen.image_id.as_str(), String::as_str);
-    let digest = image
-        .rsplit_once("sha256:")
-        .map_or(image.to_owned(), |(_, hex)| format!("sha256:{}", &hex[..hex.len().min(12)]));
-    let running = seen.state == ContainerState::Running;
-    let since = seen.started.filter(|_| running).map(|at| age(facts.now.saturating_sub(at)));
-    let ports: Vec<String> = seen
-        .ports
-        .iter()
-        .map(|port| format!("{}→{}/{}", port.published, port.target, port.protocol.as_str()))
-        .collect();
-    let left_spec = !spec.services.contains_key(service) && !spec.inactive.iter().any(|name| name == service);
-    Some(ContainerRow {
-        slot: slot.to_string(),
-        service: service.to_owned(),
-        container: seen.name.clone(),
-        digest,
-        state: container_state(seen.state),
-        health: match seen.health {
-            None => String::new(),
-            Some(Health::Starting) => "starting".to_owned(),
-            Some(Health::Healthy) => "healthy".to_owned(),
-            Some(Health::Unhealthy) => "unhealthy".to_owned(),
-        },
-        uptime: since.unwrap_or_default(),
-        ports: ports.join(", "),
-        release: seen.labels.get(label::RELEASE).cloned().unwrap_or_default(),
-        drift: if left_spec { "left the spec".to_owned() } else { String::new() },
-    })
-}
-
-fn container_state(state: ContainerState) -> String {
-    match state {
-        ContainerState::Created => "created".to_owned(),
-        ContainerState::Running => "running".to_owned(),
-        ContainerState::Paused => "paused".to_owned(),
-        ContainerState::Restarting => "restarting".to_owned(),
-        ContainerState::Exited(code) => format!("exited ({code})"),
-        ContainerState::Gone => "dead".to_owned(),
-    }
-}
-
 /// What is left until `at`.
 pub(super) fn left(at: u64, now: u64) -> String {
     if at > now { age(at - now) } else { "over".to_owned() }
@@ -209,7 +159,6 @@ pub(super) fn moment(at: u64) -> String {
 }
 
 /// `2d 03h`, `3h 07m`, `12m 04s`.
-pub(super) fn age(seconds: u64) -> String {
 pub(crate) fn age(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours) {

@@ -195,7 +195,6 @@ pub(crate) async fn work_off(
     Ok(summary)
 }
 
-pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
 /// The keys of machines that are still to be reached: a passphrase that nobody can say is found before
 /// anything is launched, and one that somebody can say is asked for before bars move on the terminal.
 async fn ready_keys(spec: &Spec, looked: &Looked) -> Result<(), Fault> {
@@ -216,7 +215,7 @@ async fn ready_keys(spec: &Spec, looked: &Looked) -> Result<(), Fault> {
     Ok(())
 }
 
-fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
+pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
     if plan.ends_machines() && !plan.destroy && !how.allow_terminate && !terminal::can_ask() {
         let message = "this ends a machine, and there is no terminal to ask on";
         return Err(Fault::new(Exit::Refused, message, Some("add --allow-terminate if that is meant")));

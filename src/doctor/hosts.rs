@@ -93,8 +93,8 @@ fn ssh_line(spec: &Spec, slot: &Slot, host: &Host) -> String {
         if let Some(key) = &group.ssh.identity_file {
             line.push_str(&format!(" -i {}", key.display()));
         }
-        if group.ssh.port != 22 {
-            line.push_str(&format!(" -p {}", group.ssh.port));
+        if let Some(port) = group.ssh.port.filter(|port| *port != 22) {
+            line.push_str(&format!(" -p {port}"));
         }
     }
     let to = host.session().map(|session| format!(" {}@{}", session.user(), session.host()));

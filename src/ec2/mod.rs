@@ -28,7 +28,6 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 pub use error::CloudError;
 pub use everywhere::RegionSeen;
-pub use leftover::Managed;
 pub use permissions::{Asked, Permission};
 pub use user_data::ttl_script;
 

@@ -4,8 +4,8 @@
 mod check;
 mod error;
 mod facts;
-mod process;
 mod logins;
+mod process;
 mod tunnel;
 mod upload;
 

@@ -19,9 +19,9 @@ mod session;
 mod sftp;
 mod shell;
 
+pub use checkup::{KeyFile, agent_keys, examine};
 pub use config::Config;
 pub use dial::Jumps;
-pub use checkup::{KeyFile, agent_keys, examine};
 pub use error::{Source, SshError};
 pub use exec::{Exit, Output, Piece, Running, Tunnel};
 pub use host_key::{HostKeys, Pin};

@@ -14,7 +14,7 @@ pub struct StatusArgs {
     #[arg(long)]
     pub all_regions: bool,
     /// Looks every two seconds until Ctrl-C (130); with --json a document a line.
-    #[arg(long, short = 'w')]
+    #[arg(long, short = 'w', conflicts_with = "all_regions")]
     pub watch: bool,
     /// One JSON document on stdout.
     #[arg(long)]

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
 pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
-pub use setup::{InitArgs, VersionArgs};
 pub use setup::{DoctorArgs, InitArgs, UnlockArgs, VersionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
