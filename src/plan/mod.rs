@@ -5,6 +5,7 @@
 
 mod compare;
 mod container;
+mod deadline;
 mod destroy;
 mod diff;
 mod draft;
@@ -26,6 +27,7 @@ mod title;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use container::owned_service;
+pub use deadline::moment;
 pub use destroy::{Destroy, plan_destroy};
 pub use launch_hash::ends_at;
 

@@ -86,7 +86,7 @@ fn five_hosts() -> Deployment {
 fn three_groups_five_hosts_two_regions() {
     let foreign = foreign();
     let before = everything_named();
-    assert_eq!(before, [foreign.clone()]);
+    assert_eq!(before, std::slice::from_ref(&foreign));
     let five = five_hosts();
     five.apply();
     let first = machines(&five);

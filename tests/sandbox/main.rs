@@ -8,6 +8,7 @@ mod bystanders;
 mod changes;
 mod cloud;
 mod credentials;
+mod deadline;
 mod deployment;
 mod drift;
 mod edits;
