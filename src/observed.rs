@@ -267,8 +267,10 @@ pub struct OwnedInstance {
     pub name: String,
     /// Its state.
     pub state: InstanceState,
-    /// Seconds since 1970.
+    /// Of the last start: seconds since 1970.
     pub launched: u64,
+    /// Of the first one.
+    pub created: u64,
     /// `t2.micro`.
     pub instance_type: String,
     /// Its architecture.

@@ -101,10 +101,10 @@ async fn move_deadline(
 ) -> Result<(), Failure> {
     let cloud = cloud(work, &planned.slot.group)?;
     let one = live_instances(&work.job.observed.clouds).remove(&planned.slot);
-    let launched = one.as_ref().map(|one| one.launched);
+    let created = one.as_ref().map(|one| one.created);
     let deployment = &work.job.spec.name;
     let script = Script::new(MOVE_DEADLINE)
-        .set("SCRIPT", &ttl_script(deployment, ttl, launched))?
+        .set("SCRIPT", &ttl_script(deployment, ttl, created))?
         .set("DEADLINE", &format!("/var/lib/a3/{deployment}/deadline"))?;
     let deadline = host.write(&script).await?;
     if let Some(hash) = planned.set_tags.get("a3:hash") {

@@ -14,7 +14,7 @@ use crate::explain::Explain as _;
 use crate::load::LoadError;
 use crate::observe::{Account, Everywhere, Region};
 use crate::observed::{ManagedSeen, OwnedInstance};
-use crate::plan::{Destroy, ends_at, plan_destroy};
+use crate::plan::{Destroy, ends_at, moment, plan_destroy};
 use crate::record::hint::Hints;
 use crate::record::lock::state_folder;
 use crate::report::error::note_text;
@@ -273,9 +273,9 @@ fn instance_row(one: &OwnedInstance, (account, region): (&str, &str), now: u64) 
         state: status::state_word(one.state),
         region: region.to_owned(),
         account: account.to_owned(),
-        age: status::age(now.saturating_sub(one.launched)),
+        age: status::age(now.saturating_sub(one.created)),
         ttl: ends.map(|at| status::left(at, now)).unwrap_or_default(),
-        ends: ends.map(status::moment).unwrap_or_default(),
+        ends: ends.map(moment).unwrap_or_default(),
         protected: if one.protected == Some(true) { "yes".to_owned() } else { String::new() },
     }
 }

@@ -1,8 +1,5 @@
 //! `a3 status`.
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::args::StatusArgs;
 use super::exit::Exit;
 use super::fault::Ended;
@@ -13,6 +10,13 @@ use crate::observe::secrets::Consent;
 use crate::observed::{HostFacts, HostSeen, InstanceState, NotYet, Observed, OwnedInstance, Seen};
 use crate::plan::{Destroy, ends_at};
 use crate::report::status::{InstanceRow, Status};
+use crate::observed::{
+    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, InstanceState, NotYet, Observed,
+    OwnedInstance, Seen,
+};
+use crate::plan::names::label;
+use crate::plan::{Destroy, ends_at, moment, owned_service};
+use crate::report::status::{ContainerRow, InstanceRow, Status};
 use crate::spec::{Machine, Spec};
 
 /// `a3 status`
@@ -116,7 +120,7 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         address: if one.state.is_live() { address } else { String::new() },
         ami: one.image_id.clone(),
         state: state_word(one.state),
-        age: age(observed.now.saturating_sub(one.launched)),
+        age: age(observed.now.saturating_sub(one.created)),
         ttl: ends.map(|at| left(at, observed.now)).unwrap_or_default(),
         ends: ends.map(moment).unwrap_or_default(),
         drift: if left_spec { "left the spec".to_owned() } else { String::new() },
@@ -152,12 +156,6 @@ pub(super) fn left(at: u64, now: u64) -> String {
     if at > now { age(at - now) } else { "over".to_owned() }
 }
 
-/// Seconds since 1970 as `2026-11-25T09:03:12Z`.
-pub(super) fn moment(at: u64) -> String {
-    let time = i64::try_from(at).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
-}
-
 /// `2d 03h`, `3h 07m`, `12m 04s`.
 pub(crate) fn age(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -170,12 +168,11 @@ pub(crate) fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{age, left, moment};
+    use super::{age, left};
 
     #[test]
     fn ages_have_two_units() {
         assert_eq!([age(4), age(3_904), age(180_000)], ["0m 04s", "1h 05m", "2d 02h"]);
         assert_eq!([left(64, 60), left(60, 60)], ["0m 04s", "over"]);
-        assert_eq!(moment(1_764_061_392), "2025-11-25T09:03:12Z");
     }
 }

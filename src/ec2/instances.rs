@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 
 use super::{Cloud, CloudError, tags};
@@ -84,7 +85,8 @@ fn describe(
         generation,
         name: tags.get("Name").cloned().unwrap_or_default(),
         state: state(instance),
-        launched: instance.launch_time().and_then(|time| time.secs().try_into().ok()).unwrap_or(0),
+        launched: seconds(instance.launch_time()),
+        created: created(instance),
         instance_type: instance.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         arch: arch.unwrap_or(Arch::Amd64),
         image_id: instance.image_id().unwrap_or_default().to_owned(),
@@ -105,6 +107,18 @@ fn describe(
         state_reason: reason(instance),
         tags,
     }
+}
+
+fn seconds(time: Option<&DateTime>) -> u64 {
+    time.and_then(|time| time.secs().try_into().ok()).unwrap_or(0)
+}
+
+/// EC2's launch time is that of the last start. What it was launched with is attached since the first.
+fn created(instance: &Instance) -> u64 {
+    let disks = instance.block_device_mappings().iter().filter_map(|disk| disk.ebs()?.attach_time());
+    let cards = instance.network_interfaces().iter().filter_map(|card| card.attachment()?.attach_time());
+    let times = disks.chain(cards).chain(instance.launch_time());
+    times.map(|time| seconds(Some(time))).min().unwrap_or(0)
 }
 
 /// Its state; one that EC2 invents later counts as running, so that it is not launched a second time.
@@ -150,7 +164,10 @@ fn profile(instance: &Instance) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::{IamInstanceProfile, InstanceState as SdkState, Tag};
+    use aws_sdk_ec2::types::{
+        EbsInstanceBlockDevice, IamInstanceProfile, InstanceBlockDeviceMapping, InstanceState as SdkState,
+        Tag,
+    };
 
     use super::*;
 
@@ -178,6 +195,16 @@ mod tests {
         assert_eq!(found.state, InstanceState::Stopped);
         assert_eq!(found.iam_instance_profile.as_deref(), Some("web"));
         assert_eq!(found.name, "furious_raman");
+    }
+
+    #[test]
+    fn a_restart_does_not_make_it_younger() {
+        let at = DateTime::from_secs;
+        let disk = EbsInstanceBlockDevice::builder().attach_time(at(1_000)).build();
+        let disk = InstanceBlockDeviceMapping::builder().ebs(disk).build();
+        let started = Instance::builder().launch_time(at(5_000));
+        assert_eq!(created(&started.clone().build()), 5_000);
+        assert_eq!(created(&started.block_device_mappings(disk).build()), 1_000);
     }
 
     #[test]

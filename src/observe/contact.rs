@@ -107,6 +107,7 @@ mod tests {
             name: "furious_curie".into(),
             state: InstanceState::Running,
             launched: 0,
+            created: 0,
             instance_type: "t2.micro".into(),
             arch: Arch::Amd64,
             image_id: "ami-1".into(),

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::deadline::ttl_text;
 use super::launch_hash;
-use super::machine::{GroupContext, ttl_text};
+use super::machine::GroupContext;
 use super::reason::{FieldChange, Forces, Shown};
 use super::step::Modify;
 use crate::observed::OwnedInstance;
@@ -22,7 +23,9 @@ impl GroupContext<'_> {
                 Shown::text(&one.instance_type),
                 Shown::text(&ec2.instance_type),
             );
-            if self.cloud.type_archs.is_empty() || self.cloud.type_archs.contains(&one.arch) {
+            // A one-time spot instance cannot be stopped.
+            let runs_it = self.cloud.type_archs.is_empty() || self.cloud.type_archs.contains(&one.arch);
+            if runs_it && !one.spot {
                 fields.push(change.forcing(Forces::StopStart));
                 modify.instance_type = Some(ec2.instance_type.clone());
             } else {

@@ -38,7 +38,7 @@ pub fn ends_at(one: &OwnedInstance) -> Option<u64> {
         return deadline.parse().ok();
     }
     let ttl: u64 = from_tag(one.hash.as_deref()?)?.get("ttl")?.parse().ok()?;
-    (ttl > 0).then(|| one.launched.saturating_add(ttl))
+    (ttl > 0).then(|| one.created.saturating_add(ttl))
 }
 
 /// Reads the tag; `None` for a version that this a3 does not know.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::deadline::{take_ttl, ttl_text};
 use super::draft::{Draft, NewStep};
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Cost, Launch, Modify, StepId};
@@ -291,6 +292,7 @@ impl GroupContext<'_> {
             FieldChange::new("ami", Shown::maybe(ami_name)),
             FieldChange::new("key_name", Shown::maybe(launch.key_name.as_ref())),
         ];
+        fields.extend(optional_fields(launch));
         let ttl = launch.ttl.map(|ttl| format!("{} from first boot", ttl_text(ttl.as_secs())));
         fields.extend(ttl.map(|ttl| FieldChange::new("ttl", Shown::Text(ttl))));
         // It may hold anything, secrets too, so only its size is shown.
@@ -306,7 +308,11 @@ impl GroupContext<'_> {
         if !forcing.is_empty() {
             return self.replace(one, forcing, before, draft);
         }
+        if self.ends_at_once(one, &modify, draft) {
+            return Kept::Blocked;
+        }
         self.notice_create_only(one, draft);
+        self.notice_end(one, &modify, draft);
         let stopped = matches!(one.state, InstanceState::Stopped | InstanceState::Stopping);
         // The deadline lives on the machine, which has to run for it to move.
         let later = if stopped { take_ttl(one, &mut modify, &mut in_place) } else { None };
@@ -320,7 +326,6 @@ impl GroupContext<'_> {
             kept = Kept::Step(draft.add(step.after(before.steps())), how);
         }
         if stopped {
-            self.notice_deadline(one, draft);
             let action = Action::Start { slot: one.slot.clone(), id: one.id.clone() };
             let step =
                 NewStep::new(one.slot.to_string(), Change::Update, action).because(Reason::InstanceStopped);
@@ -342,17 +347,6 @@ impl GroupContext<'_> {
             // The change itself waits for the rule.
             (Kept::Step(step, How::Same), Some(_)) => Kept::Step(step, How::Answers),
             (kept, _) => kept,
-        }
-    }
-
-    /// A ttl goes on while an instance is stopped.
-    fn notice_deadline(&self, one: &OwnedInstance, draft: &mut Draft) {
-        let deadline = launch_hash::ends_at(one);
-        if deadline.is_some_and(|deadline| deadline <= self.now) {
-            draft.notices.push(format!(
-                "{}: its ttl passed while it was stopped, so it ends itself as soon as it starts (a3 apply --replace {})",
-                one.slot, one.slot
-            ));
         }
     }
 
@@ -427,34 +421,38 @@ impl GroupContext<'_> {
     }
 }
 
+/// What a launch asks for beside what it always does.
+fn optional_fields(launch: &Launch) -> Vec<FieldChange> {
+    let disk = &launch.root_block_device;
+    let spot = launch.spot.as_ref().map(|price| match price {
+        Some(price) => format!("spot, at most {price} dollars an hour"),
+        None => "spot, at most the on-demand price".to_owned(),
+    });
+    let text = |value: &dyn std::fmt::Display| Some(value.to_string());
+    let fields = [
+        ("subnet_id", launch.subnet_id.clone()),
+        ("iam_instance_profile", launch.iam_instance_profile.clone()),
+        ("root_block_device.volume_size", disk.volume_size.and_then(|size| text(&format!("{size} GiB")))),
+        ("root_block_device.volume_type", disk.volume_type.clone()),
+        ("root_block_device.encrypted", disk.encrypted.and_then(|flag| text(&flag))),
+        ("instance_market_options", spot),
+        (
+            "metadata_options.http_put_response_hop_limit",
+            text(&launch.hop_limit).filter(|_| launch.hop_limit != 1),
+        ),
+        ("disable_api_termination", text(&true).filter(|_| launch.protected)),
+    ];
+    let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?)));
+    let mut fields: Vec<FieldChange> =
+        fields.map(|(field, value)| FieldChange::new(field, Shown::Text(value))).collect();
+    let tags = launch.tags.iter().map(|(key, value)| (format!("tags.{key}"), value));
+    fields.extend(tags.map(|(field, value)| FieldChange::new(field, Shown::text(value))));
+    fields
+}
+
 fn ami_text(ami: &Ami) -> String {
     match ami {
         Ami::Id(id) => format!("`{id}`"),
         Ami::Newest { name, owner } => format!("name `{name}` by `{owner}`"),
-    }
-}
-
-/// The part of a change that a machine has to run for.
-fn take_ttl(
-    one: &OwnedInstance,
-    modify: &mut Modify,
-    fields: &mut Vec<FieldChange>,
-) -> Option<(Modify, Vec<FieldChange>)> {
-    let ttl = modify.ttl.take()?;
-    let mut later = Modify::nothing(one);
-    later.ttl = Some(ttl);
-    later.set_tags.extend(modify.set_tags.remove("a3:hash").map(|hash| ("a3:hash".to_owned(), hash)));
-    let (moved, kept) = fields.drain(..).partition(|field| field.field == "ttl");
-    *fields = kept;
-    Some((later, moved))
-}
-
-/// As `ttl` is written: `8h`, `90m`, `45s`.
-pub(super) fn ttl_text(seconds: u64) -> String {
-    match seconds {
-        0 => "none".into(),
-        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
-        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
     }
 }

@@ -5,6 +5,7 @@
 
 mod compare;
 mod container;
+mod deadline;
 mod destroy;
 mod diff;
 mod draft;
@@ -30,6 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use container::{one_off_service, owned_service};
+pub use container::owned_service;
+pub use deadline::moment;
 pub use destroy::{Destroy, plan_destroy};
 pub use drift::{Difference, drift, missing};
 pub use launch_hash::ends_at;

@@ -453,7 +453,14 @@ pub struct Modify {
     /// Termination protection.
     pub protected: Option<bool>,
     /// A new deadline: seconds from first boot.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub ttl: Option<Option<Duration>>,
+}
+
+/// A field that is there, even as `null`: serde takes that for a field that is not.
+#[expect(clippy::option_option, reason = "not there, none, and a value are three answers")]
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<Duration>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// One file to copy.

@@ -180,6 +180,42 @@ fn group_moved_to_another_region() {
     assert_eq!(kinds(&gone), [&there[..], &here].concat());
 }
 
+/// A new ttl that has passed already would end the machine: that is not an edit in place.
+#[test]
+fn ttl_that_has_passed() {
+    let (mut spec, mut seen) = on_ec2();
+    instance(&mut seen, 0).created -= 7200;
+    edit_ec2(&mut spec, |ec2| ec2.ttl = Some(std::time::Duration::from_secs(3600)));
+    assert_eq!(ending(&planned("ttl_passed", &spec, &seen)), "refused");
+    edit_ec2(&mut spec, |ec2| ec2.ttl = None);
+    assert_eq!(kinds(&planned("ttl_taken_away", &spec, &seen)), ["modify"]);
+}
+
+/// A one-time spot instance cannot be stopped for its new type.
+#[test]
+fn spot_of_another_type() {
+    let (mut spec, mut seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| {
+        ec2.spot = Some(a3::spec::Spot { max_price: Some("0.01".into()) });
+        ec2.instance_type = "t3.small".into();
+        ec2.root_block_device.volume_size = Some(20);
+        ec2.subnet_id = Some("subnet-0123".into());
+        ec2.tags.insert("team".into(), "music".into());
+    });
+    let one = instance(&mut seen, 0);
+    one.spot = true;
+    one.subnet_id = Some("subnet-0123".into());
+    one.hash = None;
+    one.tags.insert("team".into(), "music".into());
+    let plan = planned("spot_of_another_type", &spec, &seen);
+    assert_eq!(kinds(&plan)[0], "launch");
+    golden("spot_launched", &plan_of_new(&spec));
+}
+
+fn plan_of_new(spec: &Spec) -> Plan {
+    plan(spec, &nothing(spec), &Options::default())
+}
+
 #[test]
 fn ami_does_not_exist() {
     let mut spec = spec();

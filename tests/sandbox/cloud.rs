@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::place::{beside_others, variable};
-use crate::process::run;
+use crate::process::{Output, run};
 
 /// Runs a line of Python with `ec2` as boto3's client; `sys.argv[1:]` are the arguments. What it
 /// prints as JSON is returned.
@@ -40,6 +40,13 @@ pub(crate) fn stop(id: &str) {
     console(line, &[id]);
 }
 
+/// Starts an instance and waits for it.
+pub(crate) fn start(id: &str) {
+    let line = "ec2.start_instances(InstanceIds=[sys.argv[1]])\n\
+                ec2.get_waiter('instance_running').wait(InstanceIds=[sys.argv[1]], WaiterConfig={'Delay': 1})";
+    console(line, &[id]);
+}
+
 /// Ends an instance and waits for it.
 pub(crate) fn terminate(id: &str) {
     let line = "ec2.terminate_instances(InstanceIds=[sys.argv[1]])\n\
@@ -69,11 +76,21 @@ pub(crate) fn revoke(group: &str, port: u16) {
 /// A shell on an instance's host, as root, past ssh and past every tap.
 #[track_caller]
 pub(crate) fn on_host(id: &str, script: &str) -> String {
+    shell_on(id, script).ok().stdout
+}
+
+/// The same on one that may be down.
+pub(crate) fn on_host_if_up(id: &str, script: &str) -> Option<String> {
+    let output = shell_on(id, script);
+    (output.code == Some(0)).then_some(output.stdout)
+}
+
+fn shell_on(id: &str, script: &str) -> Output {
     let container = format!("{}-{id}", variable("A3_SANDBOX_NETWORK"));
     // The machine's own engine, not the tap: what a test looks at is not counted.
     let mut command = Command::new("docker");
     command.args(["-H", "unix:///var/run/docker.sock", "exec", &container, "sh", "-c"]);
-    run(command.arg(script)).ok().stdout
+    run(command.arg(script))
 }
 
 /// Docker on an instance's host, past the tap.

@@ -9,6 +9,7 @@ mod bystanders;
 mod changes;
 mod cloud;
 mod credentials;
+mod deadline;
 mod deployment;
 mod doctor;
 mod drift;

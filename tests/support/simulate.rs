@@ -156,6 +156,7 @@ impl World<'_> {
             name: launch.name.clone(),
             state: InstanceState::Running,
             launched: world::NOW,
+            created: world::NOW,
             instance_type: launch.instance_type.clone(),
             arch: cloud.image.as_ref().unwrap().arch,
             image_id: launch.image_id.clone(),
