@@ -2,7 +2,7 @@
 # dependencies takes about 10 minutes and a fresh clone would pay it again.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/a3-target
 
-.PHONY: demo test lint bench sandbox-up sandbox-down setup generate
+.PHONY: demo test lint bench fuzz sandbox-up sandbox-down setup generate
 
 setup: ## installs what is missing on a Debian machine
 	@scripts/setup
@@ -18,6 +18,9 @@ lint: setup ## format, clippy, cargo-deny
 
 bench: setup ## latency, throughput and memory, as ratios within one run
 	@scripts/bench
+
+fuzz: setup ## looks for texts that a parser chokes on, SECONDS_EACH for each (default 600)
+	@scripts/fuzz $(or $(SECONDS_EACH),600)
 
 generate: ## writes the generated files: CLI reference, table of keys, JSON Schema
 	A3_GENERATE=1 cargo test --locked --test generated

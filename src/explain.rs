@@ -1,6 +1,15 @@
 //! What every error of a3 can do beyond `Display`: say what to do about it.
 
-use crate::observed::Cause;
+use serde::{Deserialize, Serialize};
+
+/// Why something could not be seen or done, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The whole chain of errors in one line.
+    pub message: String,
+    /// Something that can be typed or checked.
+    pub help: Option<String>,
+}
 
 /// An error that knows what a person can do.
 pub trait Explain: std::error::Error {

@@ -51,9 +51,7 @@ pub enum LoadError {
 impl Explain for LoadError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Missing { .. } => {
-                Some("write one (examples/ has some), or name another: a3 plan -f FILE".into())
-            }
+            Self::Missing { .. } => Some("a3 init writes one; or name another: a3 plan -f FILE".into()),
             Self::Unreadable { path, .. } => Some(format!("look at it: ls -l {}", path.display())),
             Self::Dotenv { path, .. } => Some(format!("write NAME=VALUE lines into {}", path.display())),
             Self::Invalid(diagnostics) => diagnostics.help(),
@@ -68,7 +66,16 @@ impl Explain for LoadError {
 ///
 /// A file that cannot be read, or all that is wrong with the spec.
 pub fn load(files: &[PathBuf], profiles: &[String]) -> Result<Loaded, LoadError> {
-    let read = Read::new(files, profiles, std::env::vars_os())?;
+    load_with(files, profiles, None)
+}
+
+/// As [`load`], with a service that is active whatever its profiles.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(files: &[PathBuf], profiles: &[String], service: Option<&str>) -> Result<Loaded, LoadError> {
+    let read = Read::new(files, profiles, service, std::env::vars_os())?;
     let parsed = spec::parse(&read.inputs())?;
     Ok(Loaded { spec: parsed.spec, notices: parsed.notices })
 }
@@ -79,7 +86,7 @@ pub fn load(files: &[PathBuf], profiles: &[String]) -> Result<Loaded, LoadError>
 ///
 /// As [`load`].
 pub fn load_config(files: &[PathBuf], profiles: &[String]) -> Result<Config, LoadError> {
-    let read = Read::new(files, profiles, std::env::vars_os())?;
+    let read = Read::new(files, profiles, None, std::env::vars_os())?;
     Ok(spec::config(&read.inputs())?)
 }
 
@@ -88,6 +95,7 @@ struct Read {
     sources: Vec<Source>,
     env: BTreeMap<String, String>,
     profiles: BTreeSet<String>,
+    service: Option<String>,
     files: BTreeMap<PathBuf, Result<String, String>>,
 }
 
@@ -95,6 +103,7 @@ impl Read {
     fn new(
         files: &[PathBuf],
         profiles: &[String],
+        service: Option<&str>,
         process: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
     ) -> Result<Self, LoadError> {
         let sources = files.iter().map(|path| source(path)).collect::<Result<Vec<_>, _>>()?;
@@ -105,7 +114,8 @@ impl Read {
         let compose = env.get("COMPOSE_PROFILES").map(String::as_str).unwrap_or_default();
         let compose = compose.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
         let profiles = profiles.iter().cloned().chain(compose).collect();
-        let mut read = Self { sources, env, profiles, files: BTreeMap::new() };
+        let mut read =
+            Self { sources, env, profiles, service: service.map(str::to_owned), files: BTreeMap::new() };
         for (path, _) in spec::files_named(&read.inputs()) {
             match std::fs::read_to_string(&path) {
                 Ok(text) => drop(read.files.insert(path, Ok(text))),
@@ -117,7 +127,13 @@ impl Read {
     }
 
     fn inputs(&self) -> Inputs<'_> {
-        Inputs { sources: &self.sources, env: &self.env, profiles: &self.profiles, files: &self.files }
+        Inputs {
+            sources: &self.sources,
+            env: &self.env,
+            profiles: &self.profiles,
+            service: self.service.as_deref(),
+            files: &self.files,
+        }
     }
 }
 
@@ -154,8 +170,12 @@ mod tests {
     use crate::spec::EnvValue;
 
     fn load_in(folder: &Path, env: &[(&str, &str)]) -> Result<Spec, LoadError> {
+        load_one(folder, None, env)
+    }
+
+    fn load_one(folder: &Path, service: Option<&str>, env: &[(&str, &str)]) -> Result<Spec, LoadError> {
         let process = env.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let read = Read::new(&[folder.join("deploy.yaml")], &["tools".to_owned()], process)?;
+        let read = Read::new(&[folder.join("deploy.yaml")], &["tools".to_owned()], service, process)?;
         Ok(spec::parse(&read.inputs())?.spec)
     }
 
@@ -181,6 +201,15 @@ mod tests {
         assert!(matches!(spec.services["s"].environment["K"], EnvValue::Resolved(_)));
         assert_eq!(spec.services.keys().collect::<Vec<_>>(), ["s", "t", "u"]);
         assert_eq!(spec.inactive, ["v"]);
+    }
+
+    #[test]
+    fn a_service_that_is_asked_for_is_active_and_its_siblings_are_not() {
+        let text = "name: m\nservices:\n  s: { image: redis, profiles: [x] }\n  t: { image: redis, profiles: [x] }\n";
+        let folder = folder(&[("deploy.yaml", text)]);
+        let spec = load_one(folder.path(), Some("s"), &[]).unwrap();
+        assert_eq!(spec.services.keys().collect::<Vec<_>>(), ["s"]);
+        assert_eq!(spec.inactive, ["t"]);
     }
 
     #[test]

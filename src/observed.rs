@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use crate::explain::Cause;
 use crate::id::{Arch, Digest, Platform, Slot};
 use crate::record::Record;
 use crate::spec::Protocol;
@@ -32,15 +33,6 @@ impl<T> Seen<T> {
             Self::Absent | Self::Unreachable(_) => None,
         }
     }
-}
-
-/// Why something could not be seen, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
-    /// The whole chain of errors in one line.
-    pub message: String,
-    /// Something that can be typed or checked.
-    pub help: Option<String>,
 }
 
 /// Everything that a plan rests on.
@@ -204,6 +196,22 @@ pub struct CloudSeen {
     pub refusals: Vec<Cause>,
     /// Preflight: what could not be checked.
     pub unchecked: Vec<String>,
+    /// What a3 keeps in this region for instance groups that the spec does not have there (any more). In
+    /// the answer of one group only, where several are in the region.
+    pub left: Vec<ManagedSeen>,
+}
+
+/// The security group and key pair that a3 keeps for an instance group in a region, both with its mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManagedSeen {
+    /// The deployment.
+    pub deployment: String,
+    /// The instance group.
+    pub group: String,
+    /// `sg-…`.
+    pub security_group: Option<String>,
+    /// `key-…`.
+    pub key_pair: Option<String>,
 }
 
 /// An AMI.
@@ -300,6 +308,30 @@ pub struct OwnedInstance {
     pub tags: BTreeMap<String, String>,
     /// Why it is in its state, in EC2's words.
     pub state_reason: Option<String>,
+}
+
+impl OwnedInstance {
+    /// Whose it is: tag `a3:deployment`.
+    pub fn deployment(&self) -> &str {
+        self.tags.get("a3:deployment").map_or("", String::as_str)
+    }
+}
+
+/// A live instance that carries a part of the mark only: tagged by hand, or made from a copy of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignInstance {
+    /// `i-…`.
+    pub id: String,
+    /// Tag `Name`.
+    pub name: String,
+    /// Tag `a3:deployment`.
+    pub deployment: String,
+    /// Its state.
+    pub state: InstanceState,
+    /// Seconds since 1970.
+    pub launched: u64,
+    /// `t2.micro`.
+    pub instance_type: String,
 }
 
 /// The managed security group.
@@ -446,6 +478,8 @@ pub struct ContainerSeen {
     pub state: ContainerState,
     /// Seconds since 1970 of the last start.
     pub started: Option<u64>,
+    /// How often its restart policy has started it again.
+    pub restarts: u64,
     /// Of HEALTHCHECK.
     pub health: Option<Health>,
     /// Published ports: host ip, host port, container port, protocol.

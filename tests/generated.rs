@@ -37,7 +37,7 @@ fn cli_reference(cli: &Command) -> String {
     let mut text =
         String::from("<!-- Written by `make generate` from src/cli/args.rs. -->\n\n# The commands of a3\n\n");
     writeln!(text, "{}\n", long_about(cli)).unwrap();
-    let commands: Vec<&Command> = cli.get_subcommands().collect();
+    let commands: Vec<&Command> = cli.get_subcommands().filter(|one| one.get_name() != "help").collect();
     text.push_str("| command | what it does |\n|---|---|\n");
     for command in &commands {
         let name = command.get_name();

@@ -162,6 +162,7 @@ fn foreign() -> ContainerSeen {
         labels: std::collections::BTreeMap::new(),
         state: ContainerState::Running,
         started: None,
+        restarts: 0,
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),

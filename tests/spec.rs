@@ -40,7 +40,7 @@ fn parse_with(
     files: &BTreeMap<PathBuf, Result<String, String>>,
 ) -> Result<Parsed, Diagnostics> {
     let profiles = BTreeSet::new();
-    spec::parse(&Inputs { sources, env, profiles: &profiles, files })
+    spec::parse(&Inputs { sources, env, profiles: &profiles, service: None, files })
 }
 
 fn parse(text: &str) -> Result<Parsed, Diagnostics> {
@@ -150,6 +150,11 @@ fn the_overlays_do_what_they_say() {
     assert_eq!(service.files[0].source, Path::new("examples/music-service/odd/music.csv"));
     assert_eq!(service.files[0].target, local.spec.services["s2"].files[0].target);
     assert_eq!(service.volumes[0].source, VolumeSource::Bind("./music".to_owned()));
+    let a4 = parse_all(&files(&["deploy.yaml", "examples/a4.yaml"]), &usual_env()).unwrap().spec;
+    let service = &a4.services["s2"];
+    assert_eq!(service.build.as_ref().unwrap().args["ASSIGN"], "a4");
+    assert!(service.image.ends_with("/s2-standalone:v0.76"), "{}", service.image);
+    assert_eq!((a4.slots().count(), service.files.len(), service.ports.len()), (2, 1, 1));
 }
 
 /// What the schema refuses, the parser refuses too: every broken file that is refused by the schema
@@ -339,7 +344,8 @@ fn profiles_decide_what_is_there() {
     let names = |profiles: &[&str]| {
         let profiles = profiles.iter().map(|profile| (*profile).to_owned()).collect();
         let (env, files) = (usual_env(), BTreeMap::from([("gone.env".into(), Ok(String::new()))]));
-        let inputs = Inputs { sources: &sources, env: &env, profiles: &profiles, files: &files };
+        let inputs =
+            Inputs { sources: &sources, env: &env, profiles: &profiles, service: None, files: &files };
         let spec = spec::parse(&inputs).unwrap().spec;
         (spec.services.keys().cloned().collect::<Vec<_>>().join(" "), spec.inactive.join(" "))
     };
@@ -356,7 +362,7 @@ fn files_that_the_spec_takes_in_are_named_once_with_whether_they_must_exist() {
     let text = "name: m\nservices:\n  a: { image: redis, env_file: [a.env, { path: b.env, required: false }] }\n  b: { image: redis, env_file: a.env }\n";
     let sources = [Source::new("sub/deploy.yaml", text)];
     let (env, profiles, files) = (usual_env(), BTreeSet::new(), BTreeMap::new());
-    let inputs = Inputs { sources: &sources, env: &env, profiles: &profiles, files: &files };
+    let inputs = Inputs { sources: &sources, env: &env, profiles: &profiles, service: None, files: &files };
     let named = [(PathBuf::from("sub/a.env"), true), (PathBuf::from("sub/b.env"), false)];
     assert_eq!(spec::files_named(&inputs), named);
 }
@@ -371,7 +377,7 @@ fn the_merged_spec_says_where_each_value_comes_from() {
         Source::new("o.yaml", "services:\n  s2:\n    image: redis:8\n    ports: [\"8080:80\"]\n"),
     ];
     let (env, profiles, files) = (usual_env(), BTreeSet::new(), BTreeMap::new());
-    let inputs = Inputs { sources: &sources, env: &env, profiles: &profiles, files: &files };
+    let inputs = Inputs { sources: &sources, env: &env, profiles: &profiles, service: None, files: &files };
     let config = spec::config(&inputs).unwrap();
     insta::assert_snapshot!(config.to_yaml());
     assert!(!serde_json::to_string(&config).unwrap().contains("hunter2"));

@@ -54,8 +54,9 @@ def song(artist, title):
     return {"artist": artist, "title": title}
 
 
-def create(songs, test):
-    """The Flask application. `test` is called by `GET …/test` and raises while something is wrong."""
+def create(songs, test, served_by=None):
+    """The Flask application. `test` is called by `GET …/test` and raises while something is wrong;
+    `served_by` is said with every answer."""
     app = Flask("app")
     routes = Blueprint("music", __name__)
 
@@ -92,11 +93,17 @@ def create(songs, test):
         test()
         return jsonify(status="ok")
 
+    @app.after_request
+    def say_who(response):
+        if served_by:
+            response.headers["X-Served-By"] = served_by
+        return response
+
     app.register_blueprint(routes, url_prefix=PREFIX)
     return app
 
 
-def serve(test):
+def serve(test, served_by=None):
     """Runs the service on the port that the command line names, until SIGTERM."""
     if len(sys.argv) != 2 or not sys.argv[1].isdigit():
         sys.exit("usage: app.py PORT")
@@ -108,6 +115,6 @@ def serve(test):
         songs = Songs.read(path)
     except (OSError, KeyError, ValueError) as error:
         sys.exit(f"cannot read the songs from {path}: {error!r}")
-    app = create(songs, test)
+    app = create(songs, test, served_by)
     app.logger.setLevel(logging.INFO)
     app.run(host="0.0.0.0", port=int(sys.argv[1]))

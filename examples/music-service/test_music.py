@@ -57,6 +57,12 @@ class Routes(unittest.TestCase):
         for path in ("health", "readiness", "test"):
             self.assertEqual(self.client.get("/api/v1/music/" + path).status_code, 200, path)
 
+    def test_an_answer_says_who_gave_it(self):
+        songs = music.Songs.read(HERE / "music.csv")
+        client = music.create(songs, lambda: None, served_by="web-1").test_client()
+        self.assertEqual(client.get("/api/v1/music/").headers["X-Served-By"], "web-1")
+        self.assertNotIn("X-Served-By", self.client.get("/api/v1/music/").headers)
+
 
 class Service(unittest.TestCase):
     """The service as a process, as the container runs it."""

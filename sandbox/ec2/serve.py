@@ -61,22 +61,25 @@ class Front:
         if log.note("ec2", "DRYRUN" if dry else "POST", action, not (reads or dry)):
             start_response("503 Dropped", [("Content-Length", "0")])
             return [b""]
-        if (answer := self._fault(action, "ec2-error")) is not None:
+        if (answer := self._fault(action, "ec2-error", environ)) is not None:
             start_response(answer[0], [("Content-Type", "text/xml"), ("Content-Length", str(len(answer[1])))])
             return [answer[1]]
         head: list = []
         result = list(self.moto(environ, lambda *started: head.append(started)))
         if not reads:
             instances.refresh_firewalls()
-        if (answer := self._fault(action, "ec2-lost-answer")) is not None:
+        if (answer := self._fault(action, "ec2-lost-answer", environ)) is not None:
             start_response(answer[0], [("Content-Type", "text/xml"), ("Content-Length", str(len(answer[1])))])
             return [answer[1]]
         start_response(*head[-1])
         return result
 
-    def _fault(self, action: str, name: str) -> tuple[str, bytes] | None:
+    def _fault(self, action: str, name: str, environ: dict) -> tuple[str, bytes] | None:
         fault = faults.get(name)
         if not fault or fault.get("action", action) != action:
+            return None
+        # The region is a part of what is signed: KEY/DATE/REGION/ec2/aws4_request.
+        if "region" in fault and f"/{fault['region']}/" not in environ.get("HTTP_AUTHORIZATION", ""):
             return None
         fault = faults.strike(name)
         if not fault:

@@ -184,6 +184,7 @@ pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
         | Action::RemoveFiles { slot, .. }
         | Action::Login { slot, .. }
         | Action::Restart { slot, .. }
+        | Action::StopContainer { slot, .. }
         | Action::StartContainer { slot, .. }
         | Action::UpdateContainer { slot, .. }
         | Action::RemoveContainer { slot, .. }

@@ -58,12 +58,12 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
             work.job.world.forget_host(slot);
             Ok(Done::noted(format!("{id} ({name})")))
         }
-        Action::DeleteFirewall { group, id } => {
-            cloud_with(work, group)?.delete_firewall(id, sink).await?;
+        Action::DeleteFirewall { group, id, region } => {
+            cloud_in(work, group, region)?.delete_firewall(id, sink).await?;
             Ok(Done::noted(id.clone()))
         }
-        Action::DeleteKey { group, name } => {
-            cloud_with(work, group)?.delete_key(name).await?;
+        Action::DeleteKey { group, name, region } => {
+            cloud_in(work, group, region)?.delete_key(name).await?;
             Ok(Done::noted(name.clone()))
         }
         other => Err(Failure::new(format!("not a step of the cloud: {other:?}"), None)),
@@ -132,16 +132,13 @@ pub(crate) fn cloud<'a>(work: &Work<'a>, group: &str) -> Result<&'a Cloud, Failu
     }
 }
 
-/// The cloud of a group that may have left the spec: the one of its region.
-fn cloud_with<'a>(work: &Work<'a>, group: &str) -> Result<&'a Cloud, Failure> {
-    if let Ok(cloud) = cloud(work, group) {
-        return Ok(cloud);
-    }
-    let seen = work.job.observed.clouds.get(group).and_then(Seen::present);
+/// The cloud of a region, which a group may have left: first as the group's own caller.
+fn cloud_in<'a>(work: &Work<'a>, group: &str, region: &str) -> Result<&'a Cloud, Failure> {
     let world = work.job.world;
-    let mut clouds = world.clouds.values().chain(world.remembered.values()).flatten();
-    let found = seen.and_then(|seen| clouds.find(|cloud| cloud.region == seen.region));
-    found.ok_or_else(|| Failure::new(format!("no region is known for group `{group}`"), None))
+    let own = world.clouds.get(group).into_iter();
+    let mut clouds = own.chain(world.clouds.values()).chain(world.remembered.values()).flatten();
+    let found = clouds.find(|cloud| cloud.region == region);
+    found.ok_or_else(|| Failure::new(format!("no caller is known in {region} for group `{group}`"), None))
 }
 
 /// The cloud that showed an instance: its group may have left the spec, or moved to another region.

@@ -9,6 +9,7 @@ mod build;
 mod copy;
 mod failure;
 mod graph;
+mod halt;
 mod image;
 mod instance;
 mod login;

@@ -1,7 +1,7 @@
 //! From a step to its function.
 
 use super::failure::{Done, Failure, StepResult};
-use super::{Work, build, copy, instance, login, push, remove, run, tag};
+use super::{Work, build, copy, halt, instance, login, push, remove, run, tag};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
 
@@ -20,9 +20,10 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
             login::login(work, &*work.sites.get(slot)?, wanted).await
         }
         Action::Run(planned) => run::run(work, planned, sink).await,
-        Action::Restart { .. } | Action::StartContainer { .. } | Action::UpdateContainer { .. } => {
-            on_container(work, step, sink).await
-        }
+        Action::Restart { .. }
+        | Action::StopContainer { .. }
+        | Action::StartContainer { .. }
+        | Action::UpdateContainer { .. } => on_container(work, step, sink).await,
         Action::RemoveContainer { slot, container, grace } => {
             remove::container(&*work.sites.get(slot)?, container, *grace).await
         }
@@ -52,8 +53,12 @@ async fn on_files(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> StepResult {
 
 async fn on_container(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> StepResult {
     match &step.action {
-        Action::Restart { slot, service, container } => {
-            run::restart(work, &*work.sites.get(slot)?, service, container, sink).await
+        Action::Restart { slot, service, container, grace } => {
+            let of = (service.as_str(), container.as_str());
+            run::restart(work, &*work.sites.get(slot)?, of, *grace, sink).await
+        }
+        Action::StopContainer { slot, service, container, grace } => {
+            halt::halt(&*work.sites.get(slot)?, (service, container), *grace, sink).await
         }
         Action::StartContainer { slot, service, container, .. } => {
             run::start(work, &*work.sites.get(slot)?, service, container, sink).await

@@ -1,9 +1,8 @@
 //! The steps on a service's container: run, start, restart, change in place.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use secrecy::SecretString;
 
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
@@ -12,13 +11,13 @@ use crate::docker::{ContainerDetail, NewContainer, Probe, Proof, Swap, Unproven,
 use crate::event::{Activity, Sink};
 use crate::explain::chain;
 use crate::host::Host;
+use crate::observe::secrets::environment;
 use crate::observed::ContainerState;
-use crate::plan::hash::{self, source_key};
+use crate::plan::hash;
 use crate::plan::names::{self, label};
-use crate::plan::settings::Env;
 use crate::plan::step;
 use crate::record::{InPlace, ReleasedService};
-use crate::spec::{Check, EnvValue, Machine, Service};
+use crate::spec::{Check, Machine, Service};
 
 /// Pulls the image if it is missing, then puts the new container in the place of the old one.
 ///
@@ -63,6 +62,7 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
             release.services.insert(planned.service.clone(), released);
         }
         record.in_place.insert(planned.service.clone(), planned.settings.in_place.clone());
+        record.stopped.remove(&planned.service);
     });
     site.save().await?;
     check_from_here(work, planned, service, sink).await;
@@ -100,36 +100,11 @@ fn new_container(
     Ok(NewContainer {
         deployment: deployment.clone(),
         settings: absolute_binds(&planned.settings, &site.base, &site.home),
-        environment: environment(work, planned, service)?,
+        environment: environment(&planned.settings, service, &work.job.observed.secrets)?,
         image: image.to_owned(),
         platform: work.job.observed.images.get(&planned.service).map(|seen| seen.platform),
         labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     })
-}
-
-/// The values that the settings hold only by reference.
-fn environment(
-    work: &Work<'_>,
-    planned: &step::Run,
-    service: &Service,
-) -> Result<BTreeMap<String, SecretString>, Failure> {
-    let mut values = BTreeMap::new();
-    for (name, value) in &planned.settings.environment {
-        let value = match (value, service.environment.get(name)) {
-            (Env::Plain(_), _) => continue,
-            (Env::Secret(source), _) => work.job.observed.secrets.values.get(&source_key(source)).cloned(),
-            (Env::Resolved, Some(EnvValue::Resolved(value))) => Some(value.clone()),
-            (Env::Resolved, _) => None,
-        };
-        let value = value.ok_or_else(|| {
-            Failure::new(
-                format!("the value of `environment.{name}` of `{}` is not known", service.name),
-                None,
-            )
-        })?;
-        values.insert(name.clone(), value);
-    }
-    Ok(values)
 }
 
 /// A pulled digest has no tag, and pruning takes what has none. Not worth a failure.
@@ -179,7 +154,7 @@ async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service
     }
 }
 
-/// Restarts a container because its data changed or it is unhealthy.
+/// Restarts a container: its data changed, it is unhealthy, or a person asked for it.
 ///
 /// - Assumes: it is ours and its settings are as wanted.
 /// - Guarantees: it was started after the step began, and was proven to work.
@@ -188,12 +163,13 @@ async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service
 pub(crate) async fn restart(
     work: &Work<'_>,
     site: &Site,
-    service: &str,
-    container: &str,
+    (service, container): (&str, &str),
+    grace: u64,
     sink: Sink<'_>,
 ) -> StepResult {
     let spec = super::image::service(work, service)?;
-    site.engine.restart_container(container, spec.stop_grace_period).await?;
+    site.engine.restart_container(container, Duration::from_secs(grace)).await?;
+    not_stopped(site, service).await?;
     prove(work, site, spec, container, sink).await?;
     Ok(Done::noted(container))
 }
@@ -219,8 +195,18 @@ pub(crate) async fn start(
     } else {
         site.engine.start_container(container).await?;
     }
+    not_stopped(site, service).await?;
     prove(work, site, spec, container, sink).await?;
     Ok(Done::noted(container))
+}
+
+/// Whoever stopped it by `a3 stop` has had it started again.
+async fn not_stopped(site: &Site, service: &str) -> Result<(), Failure> {
+    if !site.record().stopped.contains_key(service) {
+        return Ok(());
+    }
+    site.note(|record| drop(record.stopped.remove(service)));
+    site.save().await
 }
 
 async fn prove(

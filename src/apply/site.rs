@@ -13,6 +13,7 @@ use crate::id::{Digest, Slot};
 use crate::observe::{live_instances, now};
 use crate::observed::{Cause, HostSeen, Observed};
 use crate::plan::paths::resolve;
+use crate::plan::reason::Reason;
 use crate::plan::step::{Action, Image, Plan, Step, StepId};
 use crate::record::lease::{self, Held, LeaseError};
 use crate::record::lock::{holder, person};
@@ -282,7 +283,10 @@ fn last_release(observed: &Observed) -> u64 {
 fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) {
     let changes = |step: &&Step| match &step.action {
         Action::Run(run) => run.slot == *slot,
-        Action::RemoveContainer { slot: on, .. } => on == slot,
+        // What a person takes away is no other release: apply runs the same one again.
+        Action::RemoveContainer { slot: on, .. } => {
+            on == slot && !step.reasons.iter().any(|reason| matches!(reason, Reason::Asked { .. }))
+        }
         _ => false,
     };
     if steps.iter().find(changes).is_none() {

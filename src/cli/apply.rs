@@ -1,12 +1,12 @@
 //! `a3 plan`, `a3 apply`, `a3 destroy`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{ApplyArgs, DestroyArgs, PlanArgs};
 use super::exit::Exit;
 use super::fault::{Ended, Fault};
 use super::work::{self, How, Wish};
-use super::{Session, terminal};
+use super::{Session, saved, terminal};
 use crate::id::Slot;
 use crate::observe::Need;
 use crate::observe::secrets::Consent;
@@ -16,6 +16,7 @@ use crate::record::Lease;
 use crate::record::hint::{Hints, Places};
 use crate::record::lock::{person, state_folder};
 use crate::report::error::{note_text, warning_text};
+use crate::report::saved_plan::SavedPlan;
 use crate::report::{plan_json, plan_text};
 use crate::spec::Spec;
 
@@ -25,14 +26,20 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
     notice_rename(session, &spec);
     let options = work::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
-    let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
+    let looked = work::look(&spec, &Wish::Apply(options.clone()), consent).await?;
     if args.json {
         terminal::data(&plan_json::PlanDocument::of(&looked.plan).to_text());
     } else {
         terminal::data(&plan_text::plan_text(&looked.plan, &session.data_look));
     }
     if let Some(exit) = work::exit_of_blocked(&looked.plan) {
-        return Err(Fault::said(exit));
+        let unsaved = "the plan was not saved, since some decisions could not be made";
+        return Err(args.out.as_ref().map_or(Fault::said(exit), |_| Fault::new(exit, unsaved, None)));
+    }
+    if let Some(out) = &args.out {
+        let files = session.files(args.spec.spec.as_ref());
+        saved::write(session, out, &files, (&looked.plan, &options))?;
+        terminal::talk(&format!("Saved. To do exactly this: a3 apply {}\n", out.display()));
     }
     let pending = args.detailed_exitcode && !looked.plan.steps.is_empty();
     Ok(if pending { Exit::Pending } else { Exit::Done })
@@ -40,12 +47,35 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
 
 /// `a3 apply`
 pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
-    let spec = session.load(args.spec.spec.as_ref())?;
+    let saved = args.spec.as_deref().map(|file| Ok((file, saved::read(file)?))).transpose()?;
+    match saved {
+        Some((file, Some(plan))) => {
+            let session = saved::session_of(session, &plan, &args.scope)?;
+            apply_approved(&session, args, None, Some((file, &plan))).await
+        }
+        _ => apply_approved(session, args, args.spec.as_ref(), None).await,
+    }
+}
+
+/// Plans and applies the spec; only what was approved, where a plan was.
+async fn apply_approved(
+    session: &Session,
+    args: &ApplyArgs,
+    file: Option<&PathBuf>,
+    approved: Option<(&Path, &SavedPlan)>,
+) -> Ended {
+    let spec = session.load(file)?;
     notice_rename(session, &spec);
-    let options = work::options(&spec, &args.scope)?;
+    let options = match approved {
+        Some((_, saved)) => saved.options.clone(),
+        None => work::options(&spec, &args.scope)?,
+    };
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let _lock = work::lock(&spec).await?;
     let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
+    if let Some((file, saved)) = approved {
+        saved::still_holds(session, saved, &looked.plan, file)?;
+    }
     if !looked.plan.steps.is_empty() {
         take_over(&looked.observed, args)?;
     }
@@ -54,10 +84,11 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
     }
     let how = How {
         yes: args.yes,
+        approved: approved.is_some(),
         allow_terminate: args.allow_terminate,
         json: args.json,
         question: "Apply these changes?",
-        go_on: session.command_line("apply", args.spec.spec.as_ref()),
+        go_on: session.command_line("apply", file),
     };
     match work::carry_out(session, &spec, &looked, &how).await? {
         Some(summary) => {
@@ -76,6 +107,9 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Ended {
 
 /// `a3 destroy`
 pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
+    if args.all {
+        return super::everywhere::destroy(session, args).await;
+    }
     let spec = session.load(args.spec.spec.as_ref())?;
     let wish = Wish::Destroy(Destroy { instances: args.instance.iter().cloned().collect() });
     let nothing = Consent { commands: false };
@@ -84,6 +118,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     refuse_leased(session, &looked)?;
     let how = How {
         yes: args.yes,
+        approved: false,
         allow_terminate: true,
         json: args.json,
         question: "Destroy all of this? It cannot be undone.",

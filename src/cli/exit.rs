@@ -23,6 +23,9 @@ pub enum Exit {
     Locked,
     /// Interrupted.
     Interrupted,
+    /// What the command there ended with (`ssh`, `exec`, `run`): its own code, 128 and the number of the
+    /// signal that ended it, 126 and 127 where it could not be started, 255 where the connection broke.
+    Child(u8),
 }
 
 impl Exit {
@@ -38,6 +41,7 @@ impl Exit {
             Self::Refused => 73,
             Self::Locked => 75,
             Self::Interrupted => 130,
+            Self::Child(code) => code,
         }
     }
 }

@@ -42,6 +42,7 @@ async fn images(session: &Session, args: &ImageArgs, goal: ImageGoal) -> Ended {
     let verb = if goal == ImageGoal::Built { "build" } else { "push" };
     let how = How {
         yes: true,
+        approved: false,
         allow_terminate: false,
         json: false,
         question: "",

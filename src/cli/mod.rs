@@ -2,17 +2,31 @@
 
 mod apply;
 pub mod args;
+mod attach;
+mod everywhere;
+mod exec;
+mod containers;
+mod doctor;
 pub mod exit;
 mod fault;
 mod images;
+mod init;
 mod logging;
 mod logs;
+mod order;
 mod passphrase;
-#[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
+mod port;
+mod run;
+mod run_image;
+mod saved;
 mod spec;
+mod ssh;
 mod status;
 mod terminal;
+mod unlock;
+mod version;
+mod watch;
 mod work;
 
 use std::path::PathBuf;
@@ -20,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::load::{LoadError, Loaded, load};
+use crate::load::{LoadError, Loaded, load, load_with};
 use crate::observe::Need;
 use crate::observe::secrets::{self, Consent};
 use crate::report::Look;
@@ -38,6 +52,9 @@ pub fn main() -> ExitCode {
             // clap would exit with 2, which means "changes pending" here.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             error.print().ok();
+            if let Some(help) = ours(&error) {
+                terminal::talk(&format!("help: {help}\n"));
+            }
             return exit.into();
         }
     };
@@ -48,6 +65,26 @@ pub fn main() -> ExitCode {
         fault.exit
     });
     exit.into()
+}
+
+/// What other programs call a command of ours, which clap cannot know.
+fn ours(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let command = match word.as_str() {
+        "up" | "deploy" | "launch" | "setup" => "apply",
+        "down" | "delete" | "remove" | "terminate" | "teardown" => "destroy",
+        "ps" | "ls" | "list" | "show" | "details" => "status",
+        "diff" | "preview" | "dry-run" => "plan",
+        "check" | "lint" => "validate",
+        "new" | "create" | "generate" => "init",
+        "log" => "logs",
+        _ => return Some("a3 --help lists the commands".to_owned()),
+    };
+    Some(format!("that is `a3 {command}` here; a3 --help lists the commands"))
 }
 
 fn start(cli: Cli) -> Ended {
@@ -71,6 +108,10 @@ fn start(cli: Cli) -> Ended {
 
 async fn dispatch(session: &Session, command: &Command) -> Ended {
     match command {
+        Command::Init(args) => init::init(session, args).await,
+        Command::Unlock(args) => unlock::unlock(session, args).await,
+        Command::Doctor(args) => doctor::doctor(session, args).await,
+        Command::Version(args) => version::version(args),
         Command::Validate(args) => spec::validate(session, args),
         Command::Schema => spec::schema(),
         Command::Config(args) => spec::config(session, args),
@@ -81,6 +122,14 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Push(args) => images::push(session, args).await,
         Command::Status(args) => status::status(session, args).await,
         Command::Logs(args) => logs::logs(session, args).await,
+        Command::Ssh(args) => ssh::ssh(session, args).await,
+        Command::Exec(args) => exec::exec(session, args).await,
+        Command::Stop(args) => order::stop(session, args).await,
+        Command::Start(args) => order::start(session, args).await,
+        Command::Restart(args) => order::restart(session, args).await,
+        Command::Rm(args) => order::rm(session, args).await,
+        Command::Port(args) => port::port(session, args).await,
+        Command::Run(args) => run::run(session, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);
@@ -115,7 +164,13 @@ impl Session {
     }
 
     fn load(&self, argument: Option<&PathBuf>) -> Result<Spec, Fault> {
-        let loaded = self.load_raw(argument).map_err(|error| self.fault_of(&error))?;
+        self.load_with(argument, None)
+    }
+
+    /// The spec, with a service that is active whatever its profiles.
+    fn load_with(&self, argument: Option<&PathBuf>, service: Option<&str>) -> Result<Spec, Fault> {
+        let loaded = load_with(&self.files(argument), &self.global.profile, service);
+        let loaded = loaded.map_err(|error| self.fault_of(&error))?;
         for notice in &loaded.notices {
             terminal::talk(&note_text(&self.look, notice));
         }

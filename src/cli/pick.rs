@@ -43,6 +43,20 @@ pub(crate) fn machine<'a>(spec: &Spec, looked: &'a Looked, name: Option<&str>) -
     place(looked, &one_of(spec, looked, &slots, name)?)
 }
 
+/// As [`machine`], for a person who logs in: every machine that can be connected to will do, also one
+/// that a3 would not work on (its engine does not start, its folder is another's).
+///
+/// # Errors
+/// As [`machine`].
+pub(crate) fn login(spec: &Spec, looked: &Looked, name: Option<&str>) -> Result<(Slot, Host), Fault> {
+    let slots: Vec<Slot> = spec.slots().map(|(slot, _)| slot).collect();
+    let slot = one_of(spec, looked, &slots, name)?;
+    match looked.world.host(&slot) {
+        Some(host) => Ok((slot, host)),
+        None => place(looked, &slot).map(|place| (place.slot, place.host)),
+    }
+}
+
 /// The one machine of a service's group that `--instance` names, whether or not the service runs there.
 ///
 /// # Errors
@@ -88,11 +102,7 @@ pub(crate) fn containers<'a>(
     name: Option<&str>,
 ) -> Result<(Vec<Found<'a>>, Vec<Fault>), Fault> {
     services.iter().try_for_each(|service| work::known_service(spec, service))?;
-    let all: Vec<Slot> = spec.slots().map(|(slot, _)| slot).collect();
-    let slots = match name {
-        Some(name) => vec![one_of(spec, looked, &all, Some(name))?],
-        None => all,
-    };
+    let slots = slots(spec, looked, name)?;
     let (mut found, mut away) = (Vec::new(), Vec::new());
     for slot in slots {
         let wanted =
@@ -113,11 +123,25 @@ pub(crate) fn containers<'a>(
     Ok((found, away))
 }
 
-/// The service's container under its own name: an interrupted swap leaves a second, older one.
+/// The machines that `--instance` names, or all. They need not answer.
+///
+/// # Errors
+/// 64 for a name that fits none or several.
+pub(crate) fn slots(spec: &Spec, looked: &Looked, name: Option<&str>) -> Result<Vec<Slot>, Fault> {
+    let all: Vec<Slot> = spec.slots().map(|(slot, _)| slot).collect();
+    match name {
+        Some(_) => Ok(vec![one_of(spec, looked, &all, name)?]),
+        None => Ok(all),
+    }
+}
+
+/// The service's container under its own name: an interrupted swap leaves a second, older one, or only
+/// that.
 fn own_container<'a>(spec: &Spec, place: &Place<'a>, service: &str) -> Option<&'a ContainerSeen> {
     let own = |seen: &&ContainerSeen| owned_service(spec, &place.slot, seen) == Some(service);
     let is_old = |name: &str| name == names::old_container(name.trim_end_matches(".a3-old"));
-    place.facts.containers.iter().filter(own).find(|seen| !is_old(&seen.name))
+    let all = || place.facts.containers.iter().filter(own);
+    all().find(|seen| !is_old(&seen.name)).or_else(|| all().next())
 }
 
 fn slots_of(spec: &Spec, service: &str) -> Result<Vec<Slot>, Fault> {

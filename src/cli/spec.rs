@@ -12,7 +12,7 @@ use crate::report::words::counted;
 use crate::spec;
 
 /// The version of `validate --json`.
-const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// `a3 validate`
 pub(crate) fn validate(session: &Session, args: &Validate) -> Ended {

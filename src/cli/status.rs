@@ -1,36 +1,68 @@
 //! `a3 status`.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::args::StatusArgs;
 use super::exit::Exit;
 use super::fault::Ended;
-use super::work::{self, Wish};
-use super::{Session, terminal};
+use super::work::{self, Looked, Wish};
+use super::{Session, containers, terminal, watch};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observed::{
-    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen,
+    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, InstanceState, NotYet, Observed,
+    OwnedInstance, Seen,
 };
 use crate::plan::names::label;
 use crate::plan::{Destroy, ends_at, owned_service};
 use crate::report::status::{ContainerRow, InstanceRow, Status};
+use crate::observed::{HostFacts, HostSeen, NotYet, Observed, OwnedInstance, Seen};
+use crate::plan::{Destroy, ends_at};
+use crate::report::status::{InstanceRow, Status};
 use crate::spec::{Machine, Spec};
 
 /// `a3 status`
 pub(crate) async fn status(session: &Session, args: &StatusArgs) -> Ended {
+    if args.all_regions {
+        return super::everywhere::status(session, args).await;
+    if args.watch {
+        watch::can_watch(args)?;
+    }
     let spec = session.load(None)?;
     // What a destroy needs to see is what there is.
     let looked = work::look(&spec, &Wish::Destroy(Destroy::default()), Consent { commands: false }).await?;
-    let status = table(&spec, &looked.observed, args.all);
+    if args.watch {
+        return watch::watch(session, args, &spec, looked).await;
+    }
+    let status = status_of(&spec, &looked, args.all).await;
     if args.json {
         terminal::data(&status.to_json());
     } else {
         terminal::data(&status.to_text(&session.data_look));
     }
-    let unreachable = looked.observed.clouds.values().any(|seen| matches!(seen, Seen::Unreachable(_)));
-    Ok(if unreachable { Exit::Unreachable } else { Exit::Done })
+    Ok(if is_incomplete(&looked.observed) { Exit::Unreachable } else { Exit::Done })
 }
 
-fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
+/// Something that should have answered did not.
+fn is_incomplete(observed: &Observed) -> bool {
+    let silent = |seen: &HostSeen| match seen {
+        HostSeen::Unreachable(_) | HostSeen::Refused(_) => true,
+        HostSeen::Ready(facts) => matches!(facts.engine, Seen::Unreachable(_)),
+        HostSeen::NotYet(_) => false,
+    };
+    observed.clouds.values().any(|seen| matches!(seen, Seen::Unreachable(_)))
+        || observed.hosts.values().any(silent)
+}
+
+/// Everything that is shown of what was found.
+pub(super) async fn status_of(spec: &Spec, looked: &Looked, all: bool) -> Status {
+    let sizes = containers::sizes(&looked.world, &looked.observed).await;
+    let containers = containers::rows(spec, &looked.observed, &sizes, all);
+    Status { containers, ..machines(spec, &looked.observed, all) }
+}
+
+fn machines(spec: &Spec, observed: &Observed, all: bool) -> Status {
     let mut status = Status { deployment: spec.name.clone(), ..Status::default() };
     for (name, seen) in &observed.clouds {
         match seen {
@@ -50,17 +82,12 @@ fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
         match seen {
             HostSeen::Ready(facts) => {
                 status.instances.extend(known_row(spec, slot, facts));
-                let own = facts.containers.iter().filter(|seen| {
-                    all || seen.state == ContainerState::Running || owned_service(spec, slot, seen).is_some()
-                });
-                let own = own.filter_map(|seen| container_row(spec, slot, facts, seen));
-                status.containers.extend(own);
                 if let Seen::Unreachable(cause) = &facts.engine {
                     status.notices.push(format!("{slot}: {}", cause.message));
                 }
             }
             HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {
-                status.notices.push(format!("{slot}: {}", cause.message))
+                status.notices.push(format!("{slot}: {}", cause.message));
             }
             HostSeen::NotYet(NotYet::NotLaunched) => {}
             HostSeen::NotYet(NotYet::Stopped) => status.notices.push(format!("{slot} is stopped")),
@@ -85,6 +112,7 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         (_, None) => String::new(),
     };
     let left_spec = spec.slots().all(|(slot, _)| slot != one.slot);
+    let ends = ends_at(one).filter(|_| one.state.is_live());
     InstanceRow {
         id: one.id.clone(),
         slot: one.slot.to_string(),
@@ -93,18 +121,17 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         arch: one.arch.to_string(),
         address: if one.state.is_live() { address } else { String::new() },
         ami: one.image_id.clone(),
-        state: state_word(one),
+        state: state_word(one.state),
         age: age(observed.now.saturating_sub(one.launched)),
-        ttl: ends_at(one).map_or(String::new(), |at| {
-            if at > observed.now { age(at - observed.now) } else { "over".to_owned() }
-        }),
+        ttl: ends.map(|at| left(at, observed.now)).unwrap_or_default(),
+        ends: ends.map(moment).unwrap_or_default(),
         drift: if left_spec { "left the spec".to_owned() } else { String::new() },
     }
 }
 
-fn state_word(one: &OwnedInstance) -> String {
+pub(super) fn state_word(state: InstanceState) -> String {
     // EC2's own spelling, as serde writes it.
-    let word = serde_json::to_value(one.state).ok();
+    let word = serde_json::to_value(state).ok();
     word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -170,8 +197,20 @@ fn container_state(state: ContainerState) -> String {
     }
 }
 
+/// What is left until `at`.
+pub(super) fn left(at: u64, now: u64) -> String {
+    if at > now { age(at - now) } else { "over".to_owned() }
+}
+
+/// Seconds since 1970 as `2026-11-25T09:03:12Z`.
+pub(super) fn moment(at: u64) -> String {
+    let time = i64::try_from(at).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
 /// `2d 03h`, `3h 07m`, `12m 04s`.
-fn age(seconds: u64) -> String {
+pub(super) fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours) {
         (0, 0) => format!("{minutes}m {:02}s", seconds % 60),
@@ -182,10 +221,12 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::age;
+    use super::{age, left, moment};
 
     #[test]
     fn ages_have_two_units() {
         assert_eq!([age(4), age(3_904), age(180_000)], ["0m 04s", "1h 05m", "2d 02h"]);
+        assert_eq!([left(64, 60), left(60, 60)], ["0m 04s", "over"]);
+        assert_eq!(moment(1_764_061_392), "2025-11-25T09:03:12Z");
     }
 }

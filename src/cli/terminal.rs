@@ -34,6 +34,11 @@ fn width() -> usize {
     usize::from(columns.clamp(40, WIDEST))
 }
 
+/// Whether someone reads what is said.
+pub(crate) fn is_shown() -> bool {
+    std::io::stderr().is_terminal()
+}
+
 /// Whether someone can be asked.
 pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
@@ -47,6 +52,14 @@ pub(crate) fn ask(question: &str) -> bool {
         return false;
     }
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+/// Asks for a line; end of input is an empty one.
+pub(crate) fn ask_text(question: &str) -> String {
+    talk(&format!("\n{question} "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok();
+    answer.trim().to_owned()
 }
 
 /// Writes to stderr. A reader that went away is not an error.

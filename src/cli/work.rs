@@ -129,6 +129,8 @@ pub(crate) fn exit_of_blocked(plan: &Plan) -> Option<Exit> {
 /// How the work is done and shown.
 pub(crate) struct How<'a> {
     pub(crate) yes: bool,
+    /// The plan was read and saved by someone: that was the yes to it, and to nothing more.
+    pub(crate) approved: bool,
     pub(crate) allow_terminate: bool,
     pub(crate) json: bool,
     /// `Apply these changes?`
@@ -157,6 +159,17 @@ pub(crate) async fn carry_out(
         return Ok(None);
     }
     agree(plan, how)?;
+    work_off(session, spec, looked, plan, how).await.map(Some)
+}
+
+/// Does a plan that was agreed to.
+pub(crate) async fn work_off(
+    session: &Session,
+    spec: &Spec,
+    looked: &Looked,
+    plan: &Plan,
+    how: &How<'_>,
+) -> Result<Summary, Fault> {
     ready_keys(spec, looked).await?;
     let stop = Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
     let reporter = Mutex::new(reporter(session.look, session.global.verbose, how));
@@ -179,9 +192,10 @@ pub(crate) async fn carry_out(
     if let Ok(mut reporter) = reporter.lock() {
         reporter.close();
     }
-    Ok(Some(summary))
+    Ok(summary)
 }
 
+pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
 /// The keys of machines that are still to be reached: a passphrase that nobody can say is found before
 /// anything is launched, and one that somebody can say is asked for before bars move on the terminal.
 async fn ready_keys(spec: &Spec, looked: &Looked) -> Result<(), Fault> {
@@ -207,7 +221,7 @@ fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
         let message = "this ends a machine, and there is no terminal to ask on";
         return Err(Fault::new(Exit::Refused, message, Some("add --allow-terminate if that is meant")));
     }
-    if how.yes {
+    if how.yes || how.approved {
         return Ok(());
     }
     if !terminal::can_ask() {

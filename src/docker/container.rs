@@ -32,6 +32,12 @@ pub struct ContainerDetail {
     pub restart_count: u64,
     /// Why it could not be started, in the engine's words; empty if it could.
     pub error: String,
+    /// How its process ended last; 0 before it ever did.
+    pub exit_code: i64,
+    /// Whether the kernel killed a process of it for memory.
+    pub oom_killed: bool,
+    /// Seconds since 1970 of its process's last end.
+    pub finished: Option<u64>,
     /// Whether its output is a terminal's.
     pub tty: bool,
     /// `docker run --rm`.

@@ -28,7 +28,7 @@ fn normal(text: &str) -> String {
 
 /// Every instruction with the line that it begins on, continued lines joined
 /// (<https://docs.docker.com/reference/dockerfile/#format>).
-fn instructions(dockerfile: &str) -> Vec<(usize, String)> {
+pub(super) fn instructions(dockerfile: &str) -> Vec<(usize, String)> {
     let escape = escape_of(dockerfile);
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut continued = false;

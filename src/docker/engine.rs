@@ -20,6 +20,12 @@ use crate::id::Arch;
 /// a stop takes its grace period and a build takes hours.
 const ANSWER_SECONDS: u64 = 120;
 
+/// The API that a3's requests are written for.
+pub fn api_version() -> String {
+    let version = bollard::API_DEFAULT_VERSION;
+    format!("{}.{}", version.major_version, version.minor_version)
+}
+
 /// An engine. Cheap to clone; every request goes over a connection of its own.
 #[derive(Clone)]
 pub struct Engine {

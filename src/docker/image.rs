@@ -1,6 +1,6 @@
 //! Images in an engine: look, tag, remove.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions, TagImageOptions};
 
@@ -41,6 +41,16 @@ impl Engine {
         let digests = images.into_iter().flat_map(|image| image.repo_digests);
         // Old engines list an image without one as `<none>@<none>`.
         Ok(digests.filter(|digest| !digest.contains('<')).collect())
+    }
+
+    /// Bytes of every image, unpacked, by its id.
+    ///
+    /// # Errors
+    /// The engine cannot be reached.
+    pub async fn image_sizes(&self) -> Result<BTreeMap<String, u64>, EngineError> {
+        let images = self.api.list_images(None::<ListImagesOptions>).await;
+        let images = images.map_err(|error| self.failed("list its images", error))?;
+        Ok(images.into_iter().filter_map(|image| Some((image.id, u64::try_from(image.size).ok()?))).collect())
     }
 
     /// Gives the image `from` the name `to` (`REPO:TAG`); takes it from another image that had it.

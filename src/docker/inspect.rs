@@ -44,6 +44,10 @@ struct State {
     error: String,
     #[serde(default)]
     started_at: String,
+    #[serde(default)]
+    finished_at: String,
+    #[serde(default, rename = "OOMKilled")]
+    oom_killed: bool,
     health: Option<HealthState>,
 }
 
@@ -143,6 +147,9 @@ impl Inspected {
             created: seconds(&self.created).unwrap_or(0),
             restart_count: self.restart_count,
             error: self.state.error,
+            exit_code: self.state.exit_code,
+            oom_killed: self.state.oom_killed,
+            finished: seconds(&self.state.finished_at),
             tty: self.config.tty,
             auto_remove: self.host_config.auto_remove,
             restart: self.host_config.restart_policy.name,
@@ -161,6 +168,7 @@ impl Inspected {
                 labels: self.config.labels.unwrap_or_default(),
                 state,
                 started: seconds(&self.state.started_at),
+                restarts: self.restart_count,
                 health: self.state.health.as_ref().and_then(health),
                 ports,
                 mounts: mounts.into_iter().map(Mount::into_what).collect(),

@@ -4,6 +4,7 @@
 //! the bytes as they are
 //! (<https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach>).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use super::engine::{Engine, EngineError};
 
 /// Lines longer than this are cut into pieces.
 const LONGEST_LINE: usize = 64 << 10;
+
+/// `2026-11-24T20:00:00.123456789Z`
+const LONGEST_TIME: usize = 30;
 
 /// Which part of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,8 +77,15 @@ pub struct LogLine {
     pub channel: Channel,
     /// RFC 3339 with nanoseconds, if asked for.
     pub time: Option<String>,
-    /// Without its newline. What is not UTF-8 is replaced.
-    pub text: String,
+    /// As it was written, without its newline (and the carriage return before that).
+    pub content: Vec<u8>,
+}
+
+impl LogLine {
+    /// For people; what is not UTF-8 is replaced.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.content)
+    }
 }
 
 /// Lines as they come.
@@ -87,7 +98,9 @@ impl Engine {
     /// At once: no such container (see [`EngineError::is_absent`]), a log driver that cannot be read,
     /// unreachable, broken. In the stream: broken.
     pub async fn logs(&self, name: &str, options: &LogOptions) -> Result<LogStream, EngineError> {
-        let doing = format!("read the log of {name}");
+        // An id in full says no more than its beginning.
+        let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let doing = format!("read the log of {}", if is_id { &name[..12] } else { name });
         let tty = self.container(name).await?.is_some_and(|detail| detail.tty);
         let response = self.stream(&doing, Request::get(options.path(name))).await?;
         Ok(self.lines(doing, response, Demux::new(tty, options.timestamps)))
@@ -100,7 +113,7 @@ impl Engine {
     pub async fn tail(&self, name: &str, lines: u32) -> Result<Vec<String>, EngineError> {
         let options = LogOptions { tail: Some(lines), ..LogOptions::default() };
         let lines = self.logs(name, &options).await?;
-        lines.map_ok(|line| line.text).try_collect().await
+        lines.map_ok(|line| line.text().into_owned()).try_collect().await
     }
 
     /// What a container writes from now on; works before it is started, when it has no log yet.
@@ -164,11 +177,13 @@ struct Demux {
     raw: BytesMut,
     /// The line that has not ended yet, per channel.
     open: [Vec<u8>; 2],
+    /// The last time of each channel.
+    times: [Option<String>; 2],
 }
 
 impl Demux {
     fn new(tty: bool, timestamps: bool) -> Self {
-        Self { tty, timestamps, raw: BytesMut::new(), open: [Vec::new(), Vec::new()] }
+        Self { tty, timestamps, raw: BytesMut::new(), open: [Vec::new(), Vec::new()], times: [None, None] }
     }
 
     fn push(&mut self, bytes: &[u8]) -> Vec<LogLine> {
@@ -217,17 +232,33 @@ impl Demux {
     }
 
     fn close(&mut self, channel: Channel, lines: &mut Vec<LogLine>) {
-        let line = std::mem::take(&mut self.open[channel as usize]);
-        let text = String::from_utf8_lossy(&line);
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        let (time, text) = match text.split_once(' ') {
-            Some((time, text)) if self.timestamps => (Some(time.to_owned()), text),
-            _ if self.timestamps => (Some(text.to_owned()), ""),
-            _ => (None, text),
-        };
-        lines.push(LogLine { channel, time, text: text.to_owned() });
+        let mut content = std::mem::take(&mut self.open[channel as usize]);
+        for end in [b'\n', b'\r'] {
+            if content.last() == Some(&end) {
+                content.pop();
+            }
+        }
+        if !self.timestamps {
+            lines.push(LogLine { channel, time: None, content });
+            return;
+        }
+        // The rest of a line that was cut has no time of its own.
+        let last = &mut self.times[channel as usize];
+        if let Some(length) = time_length(&content) {
+            *last = Some(String::from_utf8_lossy(&content[..length]).into_owned());
+            content.drain(..(length + 1).min(content.len()));
+        }
+        lines.push(LogLine { channel, time: last.clone(), content });
     }
+}
+
+/// How many bytes the time takes with which the engine begins a line.
+fn time_length(content: &[u8]) -> Option<usize> {
+    let length = content.iter().take(LONGEST_TIME + 1).position(|&byte| byte == b' ');
+    let length = length.unwrap_or(content.len());
+    let time = content.get(..length).filter(|time| time.len() <= LONGEST_TIME)?;
+    let is_time = time.first()?.is_ascii_digit() && time.last() == Some(&b'Z') && time.contains(&b'T');
+    is_time.then_some(length)
 }
 
 #[cfg(test)]
@@ -240,7 +271,7 @@ mod tests {
     }
 
     fn line(channel: Channel, text: &str) -> LogLine {
-        LogLine { channel, time: None, text: text.into() }
+        LogLine { channel, time: None, content: text.into() }
     }
 
     #[test]
@@ -279,7 +310,7 @@ mod tests {
         let with = |time: &str, text: &str| LogLine {
             channel: Channel::Out,
             time: Some(time.into()),
-            text: text.into(),
+            content: text.into(),
         };
         assert_eq!(lines, [with("2026-11-24T20:00:00.1Z", "hello world"), with("2026-11-24T20:00:01Z", "")]);
     }

@@ -2,6 +2,7 @@
 //! bollard or hyper leaves this folder.
 
 mod archive;
+pub mod attach;
 pub mod build;
 pub mod build_error;
 mod call;
@@ -14,11 +15,14 @@ pub mod dockerignore;
 pub mod endpoint;
 pub mod engine;
 mod exchange;
+pub mod exec;
+pub mod exposed;
 mod image;
 mod inspect;
 mod json_lines;
 pub mod logs;
 pub mod network;
+pub mod one_off;
 mod places;
 mod progress;
 mod pull;
@@ -34,6 +38,7 @@ pub mod transport;
 mod walk;
 mod watch;
 
+pub use attach::Attached;
 pub use build::BuildRequest;
 pub use build_error::BuildError;
 pub use check::{Cut, Probe, Proof, Unproven};
@@ -41,7 +46,9 @@ pub use container::ContainerDetail;
 pub use context::{Context, ContextError, Entry, Kind};
 pub use create::{NewContainer, absolute_binds};
 pub use engine::{Engine, EngineError, EngineVersion};
-pub use logs::{LogLine, LogOptions, LogStream};
+pub use exec::{Exec, ExecCommand, ExecOutput};
+pub use logs::{Channel, LogLine, LogOptions, LogStream};
+pub use one_off::{CreateError, Ending, OneOff};
 pub use swap::{Back, Swap, SwapError, Swapped};
 pub use transfer::{TransferError, Why};
 pub use transport::{ByteStream, Dial, Stream, UnixSocket};

@@ -54,26 +54,44 @@ impl Session {
         let doing = "open a build session";
         let id = random_id().map_err(|error| answer(doing, error))?;
         let context = random_id().map_err(|error| answer(doing, error))?;
-        let mut request = Request::post("/session")
-            .header(header::CONNECTION, "Upgrade")
-            .header(header::UPGRADE, "h2c")
-            .header("X-Docker-Expose-Session-Uuid", &id)
-            .header("X-Docker-Expose-Session-Name", NAME);
-        for method in METHODS {
-            request = request.header("X-Docker-Expose-Session-Grpc-Method", method);
-        }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|error| answer(doing, error))?;
-        let response = engine.accepted(doing, engine.raw(request).await?).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let status = response.status().as_u16();
-            let message = "it has no BuildKit; Docker 20.10 is the oldest that works".to_owned();
-            return Err(EngineError::Refused { doing: doing.to_owned(), status, message });
-        }
-        let upgraded =
-            hyper::upgrade::on(response).await.map_err(|error| engine.broken(doing, error.into()))?;
+        let upgraded = upgrade(engine, doing, &id).await?;
         let serving = tokio::spawn(serve(TokioIo::new(upgraded), services));
         Ok(Self { id, context, _serving: AbortOnDropHandle::new(serving) })
     }
+}
+
+impl Engine {
+    /// Whether it has BuildKit: opens the session that a build would use, and closes it.
+    ///
+    /// # Errors
+    /// As every call; a refusal where it has none.
+    pub async fn can_build(&self) -> Result<(), EngineError> {
+        let doing = "open a build session";
+        let id = random_id().map_err(|error| answer(doing, error))?;
+        let upgraded = upgrade(self, doing, &id).await?;
+        drop(upgraded);
+        Ok(())
+    }
+}
+
+/// Turns a request into the connection on which we are the server.
+async fn upgrade(engine: &Engine, doing: &str, id: &str) -> Result<hyper::upgrade::Upgraded, EngineError> {
+    let mut request = Request::post("/session")
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "h2c")
+        .header("X-Docker-Expose-Session-Uuid", id)
+        .header("X-Docker-Expose-Session-Name", NAME);
+    for method in METHODS {
+        request = request.header("X-Docker-Expose-Session-Grpc-Method", method);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| answer(doing, error))?;
+    let response = engine.accepted(doing, engine.raw(request).await?).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let status = response.status().as_u16();
+        let message = "it has no BuildKit; Docker 20.10 is the oldest that works".to_owned();
+        return Err(EngineError::Refused { doing: doing.to_owned(), status, message });
+    }
+    hyper::upgrade::on(response).await.map_err(|error| engine.broken(doing, error.into()))
 }
 
 async fn serve(mut connection: TokioIo<hyper::upgrade::Upgraded>, services: Services) {

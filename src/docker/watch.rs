@@ -36,7 +36,7 @@ impl Watch {
                 if last.len() == LINES {
                     last.pop_front();
                 }
-                last.push_back(line.text);
+                last.push_back(line.text().into_owned());
             }
             last
         };

@@ -15,6 +15,9 @@ pub(super) const WHO_AM_I: &str = "GetCallerIdentity";
 /// One try of one call; RunInstances takes about 3 s on a good day.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
+/// Enabled in every account, and the first to ask where nobody named a region.
+const ANYWHERE: &str = "us-east-1";
+
 /// One call with the SDK's retries (standard mode; `AWS_RETRY_MODE` and `AWS_MAX_ATTEMPTS` count).
 const OPERATION: Duration = Duration::from_secs(100);
 
@@ -26,13 +29,30 @@ impl Cloud {
     /// No region, no credential (or an expired one), STS unreachable or refusing, or an account
     /// outside `allowed_account_ids`.
     pub async fn connect(ec2: &Ec2) -> Result<Self, CloudError> {
-        let Self { account, caller, region, client, config } =
-            Self::as_caller(ec2.region.as_deref(), ec2.profile.as_deref()).await?;
-        if !ec2.allowed_account_ids.is_empty() && !ec2.allowed_account_ids.contains(&account) {
-            let allowed = ec2.allowed_account_ids.clone();
-            return Err(CloudError::WrongAccount { account, caller, allowed });
+        Self::as_caller(ec2.region.as_deref(), ec2.profile.as_deref(), None).await?.allowed_by(ec2)
+    }
+
+    /// As [`Cloud::connect`], to whatever region: one that nobody named is no error here. `None` is who
+    /// the environment says.
+    ///
+    /// # Errors
+    /// As there, but for the region.
+    pub async fn connect_anywhere(ec2: Option<&Ec2>) -> Result<Self, CloudError> {
+        let region = ec2.and_then(|ec2| ec2.region.as_deref());
+        let profile = ec2.and_then(|ec2| ec2.profile.as_deref());
+        let cloud = Self::as_caller(region, profile, Some(ANYWHERE)).await?;
+        match ec2 {
+            Some(ec2) => cloud.allowed_by(ec2),
+            None => Ok(cloud),
         }
-        Ok(Self { account, caller, region, client, config })
+    }
+
+    fn allowed_by(self, ec2: &Ec2) -> Result<Self, CloudError> {
+        if ec2.allowed_account_ids.is_empty() || ec2.allowed_account_ids.contains(&self.account) {
+            return Ok(self);
+        }
+        let allowed = ec2.allowed_account_ids.clone();
+        Err(CloudError::WrongAccount { account: self.account, caller: self.caller, allowed })
     }
 
     /// As [`Cloud::connect`], to a region that no group of a spec names.
@@ -40,11 +60,18 @@ impl Cloud {
     /// # Errors
     /// As there.
     pub async fn connect_to(region: &str) -> Result<Self, CloudError> {
-        Self::as_caller(Some(region), None).await
+        Self::as_caller(Some(region), None, None).await
     }
 
-    async fn as_caller(region: Option<&str>, profile: Option<&str>) -> Result<Self, CloudError> {
-        let config = load(region, profile).await;
+    async fn as_caller(
+        region: Option<&str>,
+        profile: Option<&str>,
+        otherwise: Option<&'static str>,
+    ) -> Result<Self, CloudError> {
+        let mut config = load(region, profile).await;
+        if let (None, Some(region)) = (config.region(), otherwise) {
+            config = config.to_builder().region(Region::from_static(region)).build();
+        }
         check_credentials(&config, profile).await?;
         let region = config.region().map(ToString::to_string).ok_or(CloudError::NoRegion)?;
         let (account, caller) = who_am_i(&config, &region).await?;

@@ -6,6 +6,7 @@ mod connect;
 mod console;
 mod dry_run;
 mod error;
+mod everywhere;
 mod firewall;
 mod help;
 mod image;
@@ -17,6 +18,7 @@ mod modify;
 mod network;
 mod observe;
 mod pace;
+mod permissions;
 mod run_instances;
 mod tags;
 mod terminate;
@@ -25,7 +27,9 @@ mod user_data;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 pub use error::CloudError;
+pub use everywhere::RegionSeen;
 pub use leftover::Managed;
+pub use permissions::{Asked, Permission};
 pub use user_data::ttl_script;
 
 /// One caller in one region.

@@ -85,6 +85,7 @@ impl Cloud {
             caller_id: caller_id.to_owned(),
             refusals: Vec::new(),
             unchecked: Vec::new(),
+            left: Vec::new(),
         };
         seen.caller_cidrs = notes.settle_cidrs(cidrs, seen.security_group.as_ref(), caller_id);
         let launches = needs_launch(question, &instances);
@@ -151,7 +152,7 @@ impl Cloud {
 
     /// Termination protection of each live one; it stays `None` where EC2 does not say, which does not
     /// keep a plan from being right.
-    async fn protections(&self, instances: &mut [OwnedInstance]) {
+    pub(super) async fn protections(&self, instances: &mut [OwnedInstance]) {
         let live = instances.iter().filter(|one| one.state.is_live());
         let ids: Vec<String> = live.map(|one| one.id.clone()).collect();
         let protected = self.protected(&ids).await;
@@ -192,9 +193,7 @@ impl Cloud {
     /// # Errors
     /// EC2 unreachable or refusing.
     pub async fn list_all(&self) -> Result<Vec<OwnedInstance>, CloudError> {
-        let with_tag = aws_sdk_ec2::types::Filter::builder().name("tag-key").values(tags::DEPLOYMENT).build();
-        let found = self.instances(vec![with_tag]).await?;
-        let mut ours: Vec<OwnedInstance> = found.iter().filter_map(|one| owned(one, None)).collect();
+        let (mut ours, _) = self.marked().await?;
         self.protections(&mut ours).await;
         self.name_users(&mut ours, None).await;
         Ok(ours)

@@ -4,6 +4,8 @@
 mod check;
 mod error;
 mod facts;
+mod process;
+mod logins;
 mod tunnel;
 mod upload;
 
@@ -17,6 +19,7 @@ use tokio::process::Command;
 pub use check::{CheckError, http_check_from_here};
 pub use error::{HostError, engine_cause};
 pub use facts::{Ask, AskedFile, Facts, Folder, FolderState};
+pub use logins::Login;
 pub use upload::{Removal, Upload};
 
 use crate::docker::Engine;

@@ -5,9 +5,9 @@ use futures_util::join;
 use indexmap::IndexMap;
 
 use super::{Need, World};
-use crate::ec2::{Cloud, Managed};
+use crate::ec2::Cloud;
 use crate::explain::Explain as _;
-use crate::observed::{CloudSeen, OwnedInstance, SecurityGroup, Seen};
+use crate::observed::{CloudSeen, ManagedSeen, OwnedInstance, Seen};
 use crate::spec::{Group, Machine, Spec};
 
 /// By group, in the order of the spec.
@@ -20,12 +20,16 @@ pub(crate) async fn observe(spec: &Spec, world: &World) -> IndexMap<String, Seen
         let seen = observe_remembered(spec, world, name).await?;
         Some((name.clone(), seen))
     });
-    let (asked, remembered, left) = join!(join_all(asked), join_all(remembered), left_behind(spec, world));
-    asked.into_iter().chain(remembered).flatten().chain(left).collect()
+    let (asked, remembered, managed) = join!(join_all(asked), join_all(remembered), managed(spec, world));
+    let mut clouds = asked.into_iter().chain(remembered).flatten().collect();
+    for (cloud, managed) in managed {
+        keep_left(spec, &mut clouds, cloud, managed);
+    }
+    clouds
 }
 
-/// Security groups and key pairs of instance groups that left the spec, as groups with nothing else.
-async fn left_behind(spec: &Spec, world: &World) -> Vec<(String, Seen<CloudSeen>)> {
+/// The security groups and key pairs of the deployment, region by region.
+async fn managed<'a>(spec: &Spec, world: &'a World) -> Vec<(&'a Cloud, Vec<ManagedSeen>)> {
     if !matches!(world.need, Need::Everything | Need::Machines) {
         return Vec::new();
     }
@@ -36,28 +40,51 @@ async fn left_behind(spec: &Spec, world: &World) -> Vec<(String, Seen<CloudSeen>
             regions.push(cloud);
         }
     }
-    let is_in_spec = |group: &str| {
-        let machine = spec.groups.get(group).map(|group| &group.machine);
-        matches!(machine, Some(Machine::Ec2(_)))
-    };
-    let asked = regions.into_iter().map(async |cloud| match cloud.managed(&spec.name).await {
-        Ok(managed) => {
-            let left = managed.into_iter().filter(|one| !is_in_spec(&one.group));
-            left.map(|one| (one.group.clone(), Seen::Present(only_managed(world, cloud, &one)))).collect()
-        }
-        // What a group of the spec asks there fails in the same way, and says so.
-        Err(_) => Vec::new(),
-    });
-    join_all(asked).await.into_iter().flatten().collect()
+    // What a group of the spec asks there fails in the same way, and says so.
+    let asked = regions
+        .into_iter()
+        .map(async |cloud| (cloud, cloud.managed(Some(&spec.name)).await.unwrap_or_default()));
+    join_all(asked).await
 }
 
-fn only_managed(world: &World, cloud: &Cloud, managed: &Managed) -> CloudSeen {
-    let security_group = managed.security_group.clone().map(|id| SecurityGroup { id, rules: Vec::new() });
-    CloudSeen { security_group, key_pair: managed.key_pair.clone(), ..nothing(world, cloud) }
+/// Keeps what belongs to no group of the spec that is in this region: its group has left the spec, or
+/// moved to another region or network.
+fn keep_left(
+    spec: &Spec,
+    clouds: &mut IndexMap<String, Seen<CloudSeen>>,
+    here: &Cloud,
+    managed: Vec<ManagedSeen>,
+) {
+    let is_here = |cloud: &CloudSeen| cloud.region == here.region && cloud.account == here.account;
+    let left = managed.into_iter().filter_map(|one| {
+        let is_ec2 = |group: &Group| matches!(group.machine, Machine::Ec2(_));
+        let seen = spec.groups.get(&one.group).filter(|group| is_ec2(group)).and(clouds.get(&one.group));
+        let (own_group, own_key) = match seen {
+            None => (false, false),
+            Some(Seen::Present(cloud)) if is_here(cloud) => {
+                (one.security_group == cloud.security_group.as_ref().map(|found| found.id.clone()), true)
+            }
+            Some(Seen::Present(_)) => (false, false),
+            // Nobody knows where that group is.
+            Some(Seen::Absent | Seen::Unreachable(_)) => (true, true),
+        };
+        let security_group = one.security_group.filter(|_| !own_group);
+        let key_pair = one.key_pair.filter(|_| !own_key);
+        let left = security_group.is_some() || key_pair.is_some();
+        left.then_some(ManagedSeen { security_group, key_pair, ..one })
+    });
+    let left: Vec<ManagedSeen> = left.collect();
+    let place = clouds.values_mut().find_map(|seen| match seen {
+        Seen::Present(cloud) if is_here(cloud) => Some(cloud),
+        _ => None,
+    });
+    if let Some(cloud) = place {
+        cloud.left = left;
+    }
 }
 
 /// A region in which nothing was asked (yet).
-fn nothing(world: &World, cloud: &Cloud) -> CloudSeen {
+pub(super) fn nothing(world: &World, cloud: &Cloud) -> CloudSeen {
     CloudSeen {
         account: cloud.account.clone(),
         region: cloud.region.clone(),
@@ -73,6 +100,7 @@ fn nothing(world: &World, cloud: &Cloud) -> CloudSeen {
         caller_id: world.caller_id(cloud),
         refusals: Vec::new(),
         unchecked: Vec::new(),
+        left: Vec::new(),
     }
 }
 
@@ -83,7 +111,7 @@ async fn observe_remembered(spec: &Spec, world: &World, name: &str) -> Option<Se
         Ok(cloud) => cloud,
         Err(cause) => return Some(Seen::Unreachable(cause.clone())),
     };
-    let is_ours = |one: &OwnedInstance| one.tags.get("a3:deployment") == Some(&spec.name);
+    let is_ours = |one: &OwnedInstance| one.deployment() == spec.name;
     Some(match cloud.list_all().await {
         Ok(instances) => Seen::Present(CloudSeen {
             instances: instances.into_iter().filter(is_ours).collect(),

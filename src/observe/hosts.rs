@@ -45,17 +45,36 @@ pub(crate) async fn observe(
                 Some(Seen::Unreachable(cause)) => HostSeen::Unreachable(cause.clone()),
                 Some(Seen::Absent) | None => HostSeen::NotYet(NotYet::NotLaunched),
             },
-            Machine::Host(_) | Machine::Local => match approach::known(spec, world, group, &slot).await {
-                Ok(host) => {
-                    world.keep_host(&slot, host.clone());
-                    observe_one(spec, &host, &slot, files).await
-                }
-                Err(seen) => seen,
-            },
+            Machine::Host(_) | Machine::Local => known(spec, world, (&slot, group), files).await,
         };
         (slot, seen)
     });
     join_all(asked).await.into_iter().collect()
+}
+
+async fn known(spec: &Spec, world: &World, (slot, group): (&Slot, &Group), files: &Files) -> HostSeen {
+    if let Some(seen) = again(spec, world, slot, files).await {
+        return seen;
+    }
+    match approach::known(spec, world, group, slot).await {
+        Ok(host) => {
+            world.keep_host(slot, host.clone());
+            observe_one(spec, &host, slot, files).await
+        }
+        Err(seen) => seen,
+    }
+}
+
+/// Over the connection that an earlier look has made; `None` where there is none that works.
+async fn again(spec: &Spec, world: &World, slot: &Slot, files: &Files) -> Option<HostSeen> {
+    let host = world.host(slot)?;
+    match observe_one(spec, &host, slot, files).await {
+        HostSeen::Unreachable(_) => {
+            world.forget_host(slot);
+            None
+        }
+        seen => Some(seen),
+    }
 }
 
 async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, files: &Files) -> HostSeen {
@@ -69,6 +88,13 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
     }
     if lacks_own_rule(group, cloud) {
         return HostSeen::NotYet(NotYet::NoRule);
+    }
+    // Another instance in the slot has another address.
+    let addresses = [one.public_ip.as_deref(), one.private_ip.as_deref()];
+    if world.host(slot).is_some_and(|host| addresses.contains(&Some(host.name())))
+        && let Some(seen) = again(spec, world, slot, files).await
+    {
+        return seen;
     }
     let boots = one.state == InstanceState::Pending || now().saturating_sub(one.launched) < BOOTS_FOR;
     let image = cloud.image.as_ref();

@@ -4,6 +4,7 @@
 mod approach;
 mod clouds;
 mod contact;
+mod everywhere;
 mod files;
 mod hosts;
 mod images;
@@ -21,6 +22,7 @@ use crate::observed::{Cause, CloudSeen, HostSeen, ImageSeen, Observed, Scope, Se
 use crate::spec::{Machine, Service, Spec};
 
 pub use approach::Approach;
+pub use everywhere::{Account, Everywhere, Region};
 pub use hosts::{live_instances, observe_one as observe_host};
 pub use world::{Need, World};
 

@@ -11,11 +11,13 @@ use secrecy::{SecretString, zeroize::Zeroize as _};
 use tokio::process::Command;
 
 use super::Need;
+use crate::docker::create::NoValue;
 use crate::explain::Explain;
 use crate::observed::{Cause, Secrets};
 use crate::plan::hash::source_key;
 use crate::plan::names;
-use crate::spec::{EnvValue, Machine, SecretSource, Spec};
+use crate::plan::settings::{Env, Settings};
+use crate::spec::{EnvValue, Machine, SecretSource, Service, Spec};
 
 /// Enough for a command that asks its person to touch a key.
 const COMMAND: Duration = Duration::from_secs(60);
@@ -179,6 +181,28 @@ pub fn commands(spec: &Spec, need: Need) -> Vec<String> {
         SecretSource::Env(_) | SecretSource::File(_) => None,
     });
     words.collect()
+}
+
+/// The values that the settings of a service's container hold only by reference, by name.
+///
+/// # Errors
+/// [`NoValue`] for the first that is not known.
+pub fn environment(
+    settings: &Settings,
+    service: &Service,
+    secrets: &Secrets,
+) -> Result<BTreeMap<String, SecretString>, NoValue> {
+    let mut values = BTreeMap::new();
+    for (name, value) in &settings.environment {
+        let value = match (value, service.environment.get(name)) {
+            (Env::Plain(_), _) => continue,
+            (Env::Secret(source), _) => secrets.values.get(&source_key(source)).cloned(),
+            (Env::Resolved, Some(EnvValue::Resolved(value))) => Some(value.clone()),
+            (Env::Resolved, _) => None,
+        };
+        values.insert(name.clone(), value.ok_or_else(|| NoValue(name.clone()))?);
+    }
+    Ok(values)
 }
 
 /// Reads what [`needed`] names, side by side. What is missing comes back as causes, each with its help;

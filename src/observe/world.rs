@@ -96,6 +96,25 @@ impl World {
         }
     }
 
+    /// For work on EC2 only, where no spec says anything: callers by `region NAME`.
+    pub fn of_regions(regions: BTreeMap<String, Result<Cloud, Cause>>) -> Self {
+        Self {
+            need: Need::Machines,
+            engine: Engine::local().map_err(|error| error.cause()),
+            clouds: BTreeMap::new(),
+            remembered: regions,
+            registries: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            secrets: Secrets::default(),
+            missing: Vec::new(),
+            refused: None,
+            machine_id: machine_id(),
+            keyring: Keyring::of_user(),
+            hosts: Mutex::default(),
+            host_keys: Mutex::default(),
+        }
+    }
+
     /// The connection to a machine, once it was made.
     pub fn host(&self, slot: &Slot) -> Option<Host> {
         self.hosts().get(slot).cloned()

@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts};
-use crate::record::{InPlace, ReleaseStatus, ReleasedService};
+use crate::record::{InPlace, Record, ReleaseStatus, ReleasedService};
 use crate::spec::{Protocol, Restart, Service, Spec};
 
 /// One service on one machine.
@@ -95,10 +95,12 @@ pub(crate) fn remove(
     reason: Reason,
     draft: &mut Draft,
 ) -> StepId {
-    let service = owned_service(cx.spec, cx.slot, seen).unwrap_or(&seen.name);
-    let grace = cx.spec.services.get(service).map_or(10, |service| service.stop_grace_period.as_secs());
+    let owned = owned_service(cx.spec, cx.slot, seen);
+    let service = owned.or_else(|| one_off_service(cx.spec, cx.slot, seen));
+    let known = service.and_then(|service| cx.spec.services.get(service));
+    let grace = known.map_or(10, |service| service.stop_grace_period.as_secs());
     let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
-    let step = NewStep::new(cx.address(service), Change::Delete, action)
+    let step = NewStep::new(cx.address(owned.unwrap_or(&seen.name)), Change::Delete, action)
         .because(reason)
         .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])
         .after(cx.reach);
@@ -112,6 +114,37 @@ pub fn owned_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> O
     let name = seen.name.strip_suffix(".a3-old").unwrap_or(&seen.name);
     let mark = names::own_mark(&spec.name, slot, service, name);
     (*deployment == spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
+}
+
+/// Why a container that should run does not; `None` when all is well.
+pub(crate) fn why_stopped(
+    service: &Service,
+    record: Option<&Record>,
+    seen: &ContainerSeen,
+) -> Option<Reason> {
+    let may_end = matches!(service.restart, Restart::No | Restart::OnFailure(_));
+    let by_person = record.and_then(|record| record.stopped.get(&service.name));
+    let state = match (seen.state, by_person.filter(|stopped| stopped.is_of(seen))) {
+        (ContainerState::Running | ContainerState::Restarting, _) => return None,
+        // However it ended: it would run if nobody had stopped it.
+        (ContainerState::Exited(_), Some(stopped)) => {
+            return Some(Reason::StoppedByPerson { by: stopped.by.clone() });
+        }
+        (ContainerState::Exited(0), None) if may_end => return None,
+        (ContainerState::Exited(code), None) => format!("exited with {code}"),
+        (ContainerState::Created, _) => "created and never started".into(),
+        (ContainerState::Paused, _) => "paused".into(),
+        (ContainerState::Gone, _) => "dead".into(),
+    };
+    Some(Reason::ContainerStopped { state })
+}
+
+/// The service of a one-off container of ours (`a3 run`).
+pub fn one_off_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> Option<&'a str> {
+    let deployment = seen.labels.get(label::DEPLOYMENT)?;
+    let service = seen.labels.get(label::SERVICE)?;
+    let mark = names::one_off_mark(&spec.name, slot, service, &seen.name);
+    (*deployment == spec.name && seen.labels.get(label::ONE_OFF) == Some(&mark)).then_some(service)
 }
 
 impl ServiceContext<'_> {
@@ -266,11 +299,10 @@ impl ServiceContext<'_> {
     fn keep_running(&self, current: &ContainerSeen, runs: &Runs, draft: &mut Draft) -> Option<StepId> {
         let slot = self.host.slot.clone();
         let (service, container) = (self.service.name.clone(), current.name.clone());
-        if let Some(state) = self.stopped(current.state) {
+        if let Some(reason) = self.stopped(current) {
             let check = self.service.check.clone();
             let action = Action::StartContainer { slot, service, container, check };
-            let step = NewStep::new(self.address(), Change::Update, action)
-                .because(Reason::ContainerStopped { state });
+            let step = NewStep::new(self.address(), Change::Update, action).because(reason);
             let step = step.after(self.copies_mounted().map(|copied| copied.step));
             return Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)));
         }
@@ -289,7 +321,7 @@ impl ServiceContext<'_> {
             return None;
         }
         let grace = self.service.stop_grace_period.as_secs();
-        let action = Action::Restart { slot, service, container };
+        let action = Action::Restart { slot, service, container, grace };
         let step = NewStep::new(self.address(), Change::Update, action).reasons(reasons);
         let step = step.cost(Cost::Restart { grace }).after(changed.iter().map(|copied| copied.step));
         Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)))
@@ -305,17 +337,8 @@ impl ServiceContext<'_> {
         self.copies_mounted().filter(|copied| copied.restarts).collect()
     }
 
-    /// In words, when a container that should run does not.
-    fn stopped(&self, state: ContainerState) -> Option<String> {
-        let may_end = matches!(self.service.restart, Restart::No | Restart::OnFailure(_));
-        match state {
-            ContainerState::Running | ContainerState::Restarting => None,
-            ContainerState::Exited(0) if may_end => None,
-            ContainerState::Exited(code) => Some(format!("exited with {code}")),
-            ContainerState::Created => Some("created and never started".into()),
-            ContainerState::Paused => Some("paused".into()),
-            ContainerState::Gone => Some("dead".into()),
-        }
+    fn stopped(&self, seen: &ContainerSeen) -> Option<Reason> {
+        why_stopped(self.service, self.host.facts.and_then(|facts| facts.record.as_ref()), seen)
     }
 
     fn started_before(&self, runs: &Runs) -> Vec<StepId> {

@@ -7,7 +7,9 @@ use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Plan, StepId};
 use super::{container, machine, names};
-use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
+use crate::observed::{
+    CloudSeen, ContainerSeen, HostFacts, HostSeen, ManagedSeen, Observed, OwnedInstance, Seen,
+};
 use crate::spec::{Machine, Spec};
 
 /// What shall go.
@@ -121,33 +123,48 @@ fn end_instances(
 fn delete_managed(spec: &Spec, observed: &Observed, ends: &BTreeMap<String, End>, draft: &mut Draft) {
     let steps: Vec<StepId> = ends.values().filter_map(|end| end.step).collect();
     for (name, cloud) in super::present_clouds(observed) {
-        let mut live = cloud.instances.iter().filter(|one| one.slot.group == name && one.state.is_live());
-        if live.all(|one| ends.get(&one.id).is_some_and(|end| end.step.is_some())) {
-            managed(spec, name, cloud, (&Reason::Destroy, &steps), draft);
+        let own = ManagedSeen {
+            deployment: spec.name.clone(),
+            group: name.to_owned(),
+            security_group: cloud.security_group.as_ref().map(|found| found.id.clone()),
+            key_pair: cloud.key_pair.clone(),
+        };
+        for managed in std::iter::once(&own).chain(&cloud.left) {
+            let of_group = |one: &&OwnedInstance| one.slot.group == managed.group && one.state.is_live();
+            let mut live = cloud.instances.iter().filter(of_group);
+            if live.all(|one| ends.get(&one.id).is_some_and(|end| end.step.is_some())) {
+                delete(spec, (cloud, managed), (&Reason::Destroy, &steps), draft);
+            }
         }
     }
 }
 
-/// Deletes a group's security group and key pair, both with our mark, after the instances that
-/// end.
-pub(super) fn managed(
+/// Deletes a group's security group and key pair in a region, both with our mark, after the instances
+/// that end.
+pub(super) fn delete(
     spec: &Spec,
-    group: &str,
-    cloud: &CloudSeen,
+    (cloud, managed): (&CloudSeen, &ManagedSeen),
     (reason, ends): (&Reason, &[StepId]),
     draft: &mut Draft,
 ) {
+    let ManagedSeen { group, security_group, key_pair, .. } = managed;
     let name = names::managed(&spec.name, group);
-    if let Some(found) = &cloud.security_group {
-        let action = Action::DeleteFirewall { group: group.to_owned(), id: found.id.clone() };
-        let fields = vec![FieldChange::changed("name", Shown::text(&name), Shown::Nothing)];
-        let step = NewStep::new(format!("{group}.firewall"), Change::Delete, action);
+    let region = &cloud.region;
+    // The spec may have the group elsewhere, with a step of that address.
+    let moved = spec.groups.contains_key(group) && cloud.left.contains(managed);
+    let at = if moved { format!(" in {region}") } else { String::new() };
+    let was = |field: &str, value: &str| FieldChange::changed(field, Shown::text(value), Shown::Nothing);
+    if let Some(id) = security_group {
+        let action = Action::DeleteFirewall { group: group.clone(), id: id.clone(), region: region.clone() };
+        let step = NewStep::new(format!("{group}.firewall{at}"), Change::Delete, action);
+        let fields = vec![was("name", &name), was("region", region)];
         draft.add(step.because(reason.clone()).fields(fields).after(ends.iter().copied()));
     }
-    if cloud.key_pair.is_some() {
-        let action = Action::DeleteKey { group: group.to_owned(), name };
-        let step = NewStep::new(format!("{group}.key"), Change::Delete, action);
-        draft.add(step.because(reason.clone()).after(ends.iter().copied()));
+    if key_pair.is_some() {
+        let action = Action::DeleteKey { group: group.clone(), name, region: region.clone() };
+        let step = NewStep::new(format!("{group}.key{at}"), Change::Delete, action);
+        let fields = vec![was("region", region)];
+        draft.add(step.because(reason.clone()).fields(fields).after(ends.iter().copied()));
     }
 }
 
@@ -156,11 +173,11 @@ fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept
         return draft.unreachable(cx.slot.to_string(), cause);
     }
     let mut before = Vec::new();
-    let own: Vec<_> = facts
-        .containers
-        .iter()
-        .filter(|seen| container::owned_service(cx.spec, cx.slot, seen).is_some())
-        .collect();
+    let is_own = |seen: &&ContainerSeen| {
+        container::owned_service(cx.spec, cx.slot, seen).is_some()
+            || container::one_off_service(cx.spec, cx.slot, seen).is_some()
+    };
+    let own: Vec<_> = facts.containers.iter().filter(is_own).collect();
     for seen in &own {
         before.push(container::remove(cx, seen, Reason::Destroy, draft));
     }

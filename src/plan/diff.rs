@@ -14,6 +14,23 @@ pub(super) fn settings(recorded: Option<&Value>, wanted: &Settings) -> Vec<Field
         let change = FieldChange::changed("settings", Shown::NotKnown, Shown::Text("changed".into()));
         return vec![change.forcing(Forces::Recreate)];
     };
+    let mut fields = visible(recorded, wanted);
+    if fields.is_empty() {
+        let secret = |(_, value): &(&String, &Env)| !matches!(value, Env::Plain(_));
+        let names: Vec<&str> =
+            wanted.environment.iter().filter(secret).map(|(name, _)| name.as_str()).collect();
+        let field = match names.as_slice() {
+            // Which of several changed is not known: the hash is one.
+            [one] => format!("environment.{one}"),
+            _ => "environment".to_owned(),
+        };
+        fields.push(FieldChange::changed(field, Shown::Sensitive, Shown::Sensitive));
+    }
+    fields.into_iter().map(|field| field.forcing(Forces::Recreate)).collect()
+}
+
+/// The same without the values of secrets, which are not written down; empty where all else agrees.
+pub(super) fn visible(recorded: &Value, wanted: &Settings) -> Vec<FieldChange> {
     let after = serde_json::to_value(wanted).unwrap_or_default();
     let mut fields = Vec::new();
     for key in keys(recorded, &after) {
@@ -30,18 +47,7 @@ pub(super) fn settings(recorded: Option<&Value>, wanted: &Settings) -> Vec<Field
             fields.push(FieldChange::changed(key, shown(before), shown(after)));
         }
     }
-    if fields.is_empty() {
-        let secret = |(_, value): &(&String, &Env)| !matches!(value, Env::Plain(_));
-        let names: Vec<&str> =
-            wanted.environment.iter().filter(secret).map(|(name, _)| name.as_str()).collect();
-        let field = match names.as_slice() {
-            // Which of several changed is not known: the hash is one.
-            [one] => format!("environment.{one}"),
-            _ => "environment".to_owned(),
-        };
-        fields.push(FieldChange::changed(field, Shown::Sensitive, Shown::Sensitive));
-    }
-    fields.into_iter().map(|field| field.forcing(Forces::Recreate)).collect()
+    fields
 }
 
 /// What the engine changes in place.

@@ -69,7 +69,7 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
 }
 
 /// Services in the order of `depends_on`, else as declared; the spec has no cycles.
-fn in_start_order<'a>(spec: &'a Spec, group: &'a str) -> Vec<&'a Service> {
+pub(crate) fn in_start_order<'a>(spec: &'a Spec, group: &'a str) -> Vec<&'a Service> {
     fn visit<'a>(spec: &'a Spec, service: &'a Service, done: &mut Vec<&'a Service>) {
         if done.iter().any(|other| other.name == service.name) {
             return;

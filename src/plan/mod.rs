@@ -8,6 +8,7 @@ mod container;
 mod destroy;
 mod diff;
 mod draft;
+mod drift;
 mod firewall;
 pub mod hash;
 mod host;
@@ -16,6 +17,7 @@ pub(crate) mod launch_hash;
 mod machine;
 pub mod mnemonic;
 pub mod names;
+mod order;
 pub mod paths;
 pub mod reason;
 pub mod settings;
@@ -25,13 +27,17 @@ mod title;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use container::owned_service;
+use serde::{Deserialize, Serialize};
+
+pub use container::{one_off_service, owned_service};
 pub use destroy::{Destroy, plan_destroy};
+pub use drift::{Difference, drift, missing};
 pub use launch_hash::ends_at;
+pub use order::{Order, Verb, plan_order};
 
 use crate::id::Slot;
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
-use crate::spec::{Group, Machine, Service, Spec};
+use crate::spec::{Machine, Service, Spec};
 use draft::Draft;
 use host::HostContext;
 use image::Wanted;
@@ -40,7 +46,7 @@ use reason::Reason;
 use step::{BlockedKind, Image, Plan, StepId};
 
 /// What a person asked for beyond the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Services to build anew whatever the registry has.
     pub rebuild: BTreeSet<String>,
@@ -53,7 +59,8 @@ pub struct Options {
 }
 
 /// How far images have to come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ImageGoal {
     /// To where they run: in the engine for services on `local`, else in the registry.
     #[default]
@@ -249,10 +256,9 @@ fn plan_machines(
         machine::plan_strays(spec, (instances.as_slice(), &known), options, draft)
     });
     let ends: Vec<StepId> = ends.collect();
-    for (name, cloud) in present_clouds(observed).filter(|(name, _)| options.wants_group(spec, name)) {
-        let is_ec2 = |group: &Group| matches!(group.machine, Machine::Ec2(_));
-        if !spec.groups.get(name).is_some_and(is_ec2) {
-            destroy::managed(spec, name, cloud, (&Reason::LeftSpec, &ends), draft);
+    for (_, cloud) in present_clouds(observed) {
+        for left in cloud.left.iter().filter(|left| options.wants_group(spec, &left.group)) {
+            destroy::delete(spec, (cloud, left), (&Reason::LeftSpec, &ends), draft);
         }
     }
     (reach, blocked)

@@ -28,6 +28,8 @@ pub mod label {
     pub const RELEASE: &str = "dev.a3.release";
     /// The a3 folder that its records are in.
     pub const HOME: &str = "dev.a3.home";
+    /// On one-off containers, in the place of [`OWN`]: see [`super::one_off_mark`].
+    pub const ONE_OFF: &str = "dev.a3.oneoff";
     /// On images: digest of the source.
     pub const SOURCE: &str = "dev.a3.source";
     /// On images: version of the source digest.
@@ -74,6 +76,11 @@ pub fn old_container(container: &str) -> String {
     format!("{container}.a3-old")
 }
 
+/// `NAME-SERVICE-run-…`: a one-off container, told from others by `mark`.
+pub fn one_off(deployment: &str, service: &str, mark: &str) -> String {
+    format!("{deployment}-{service}-run-{mark}")
+}
+
 /// The tag that keeps a pulled release from pruning, `a3/NAME/SERVICE:<release>`.
 pub fn kept_image(deployment: &str, service: &str, release: u64) -> String {
     format!("a3/{deployment}/{service}:{release}")
@@ -87,8 +94,18 @@ pub fn managed(deployment: &str, group: &str) -> String {
 /// The value of `dev.a3.self`: binds a container to its deployment, slot, service, replica and
 /// name, so that an image's inherited labels or a hand-made copy under another name never count.
 pub fn own_mark(deployment: &str, slot: &Slot, service: &str, container: &str) -> String {
+    mark(&[deployment, &slot.to_string(), service, "0", container])
+}
+
+/// The value of `dev.a3.oneoff`: as [`own_mark`], and never equal to one, so that a one-off container
+/// never counts as its service's.
+pub fn one_off_mark(deployment: &str, slot: &Slot, service: &str, container: &str) -> String {
+    mark(&[deployment, &slot.to_string(), service, "one-off", container])
+}
+
+fn mark(parts: &[&str]) -> String {
     let mut hash = sha2::Sha256::new();
-    for part in [deployment, &slot.to_string(), service, "0", container] {
+    for part in parts {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
@@ -114,5 +131,6 @@ mod tests {
         assert_ne!(mark, own_mark("d", &slot, "sc", ""));
         assert_ne!(mark, own_mark("d", &Slot::new("web", 1), "s", "c"));
         assert_ne!(mark, own_mark("e", &slot, "s", "c"));
+        assert_ne!(mark, one_off_mark("d", &slot, "s", "c"));
     }
 }

@@ -104,6 +104,16 @@ pub enum Reason {
         /// In words: `exited with 137`.
         state: String,
     },
+    /// A person stopped the container through a3.
+    StoppedByPerson {
+        /// Who, `user@machine`.
+        by: String,
+    },
+    /// A person asked for just this.
+    Asked {
+        /// What was typed: `stop`, `restart`.
+        command: String,
+    },
     /// The container is unhealthy.
     Unhealthy,
     /// It runs another image.
@@ -141,6 +151,7 @@ impl Reason {
                 | Self::ModeDiffers { there: true, .. }
                 | Self::ContainerGone
                 | Self::ContainerStopped { .. }
+                | Self::StoppedByPerson { .. }
                 | Self::Unhealthy
                 | Self::TagElsewhere { moved: true, .. }
                 | Self::SwapInterrupted

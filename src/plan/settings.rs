@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names;
 use crate::record::InPlace;
-use crate::spec::{EnvValue, Healthcheck, Logging, Port, SecretSource, Service, Ulimit, Volume};
+use crate::spec::{EnvValue, Healthcheck, Logging, Port, Restart, SecretSource, Service, Ulimit, Volume};
 
 /// Everything about a container but its image. Serialised, it is what a release remembers, and
 /// without `in_place` what the hash is taken over.
@@ -120,6 +120,16 @@ impl Settings {
                 nano_cpus: service.nano_cpus,
             },
         }
+    }
+}
+
+impl Settings {
+    /// The same for a one-off container: under another name, for nobody to find by the service's, and
+    /// without what only one container can have.
+    pub fn one_off(self, name: &str) -> Self {
+        let in_place = InPlace { restart: Restart::No, ..self.in_place };
+        let (name, alias) = (name.to_owned(), name.to_owned());
+        Self { name, alias, ports: Vec::new(), auto_remove: false, in_place, ..self }
     }
 }
 

@@ -175,6 +175,8 @@ pub enum Action {
         group: String,
         /// `sg-…`.
         id: String,
+        /// Where it is.
+        region: String,
     },
     /// Delete the managed key pair.
     DeleteKey {
@@ -182,6 +184,8 @@ pub enum Action {
         group: String,
         /// The key pair's name.
         name: String,
+        /// Where it is.
+        region: String,
     },
     /// Copy data files.
     Copy {
@@ -212,7 +216,7 @@ pub enum Action {
     },
     /// Pull and swap: the new container in, the old one out.
     Run(Box<Run>),
-    /// Restart a container because its data changed.
+    /// Restart a container: its data changed, it is unhealthy, or a person asks for it.
     Restart {
         /// Where.
         slot: Slot,
@@ -220,6 +224,19 @@ pub enum Action {
         service: String,
         /// Which container.
         container: String,
+        /// Seconds between SIGTERM and SIGKILL.
+        grace: u64,
+    },
+    /// Stop a container, which stays.
+    StopContainer {
+        /// Where.
+        slot: Slot,
+        /// Which service.
+        service: String,
+        /// Which container.
+        container: String,
+        /// Seconds between SIGTERM and SIGKILL.
+        grace: u64,
     },
     /// Start a container that stopped.
     StartContainer {

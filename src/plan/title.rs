@@ -33,6 +33,7 @@ impl Step {
             Action::Login { slot, server, .. } => format!("login to {server} on {slot}"),
             Action::Run(run) => format!("run {} on {}", run.service, run.slot),
             Action::Restart { slot, service, .. } => format!("restart {service} on {slot}"),
+            Action::StopContainer { slot, service, .. } => format!("stop {service} on {slot}"),
             Action::StartContainer { slot, service, .. } => format!("start {service} on {slot}"),
             Action::UpdateContainer { slot, service, .. } => format!("update {service} on {slot}"),
             Action::RemoveContainer { slot, container, .. } => {
@@ -69,6 +70,7 @@ impl Action {
             Self::Login { .. } => "login",
             Self::Run(_) => "run",
             Self::Restart { .. } => "restart",
+            Self::StopContainer { .. } => "stop_container",
             Self::StartContainer { .. } => "start_container",
             Self::UpdateContainer { .. } => "update_container",
             Self::RemoveContainer { .. } => "remove_container",

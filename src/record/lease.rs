@@ -66,7 +66,7 @@ impl Explain for LeaseError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Held { expires_in, .. } => Some(format!(
-                "wait for it to end; if it has died, the lease ends by itself in {expires_in} s"
+                "wait for it to end; if it has died, the lease ends by itself in {expires_in} s (a3 unlock takes it away)"
             )),
             Self::Lost { .. } => Some("plan again when the other one is done: a3 apply".to_owned()),
             Self::Host(error) => error.help(),

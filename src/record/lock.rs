@@ -115,6 +115,26 @@ impl FileLock {
     }
 }
 
+/// Who has the lock on a deployment on this machine now; asks without taking it.
+///
+/// # Errors
+/// [`LockError::Io`].
+pub fn file_holder(folder: &Path, deployment: &str) -> Result<Option<String>, LockError> {
+    let path = folder.join("locks").join(format!("{deployment}.lock"));
+    let failed = |source| LockError::Io { path: path.clone(), source };
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    // Shared: two that only ask are not in each other's way.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => read_holder(&mut file).map(Some).map_err(failed),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 impl Drop for FileLock {
     fn drop(&mut self) {
         // Nobody holds it any more; closing the file gives it back.
@@ -138,15 +158,17 @@ fn lock(file: &mut File, holder: &str) -> io::Result<Option<String>> {
             writeln!(file, "{holder}")?;
             Ok(None)
         }
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            file.rewind()?;
-            file.read_to_string(&mut text)?;
-            let text = text.trim();
-            Ok(Some(if text.is_empty() { "it has not said who it is".to_owned() } else { text.to_owned() }))
-        }
+        Err(TryLockError::WouldBlock) => read_holder(file).map(Some),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+fn read_holder(file: &mut File) -> io::Result<String> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    let text = text.trim();
+    Ok(if text.is_empty() { "it has not said who it is".to_owned() } else { text.to_owned() })
 }
 
 /// How this run signs leases and locks: `user@machine (pid)`.

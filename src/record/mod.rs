@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Digest;
+use crate::observed::ContainerSeen;
 
 pub use host_key::{HostKeyTag, KeySource, NotAHostKeyTag};
 pub use machine::machine_id;
@@ -31,12 +32,33 @@ pub struct Record {
     pub in_place: BTreeMap<String, InPlace>,
     /// Oldest first.
     pub releases: Vec<Release>,
+    /// By service: the containers that a person stopped through a3.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stopped: BTreeMap<String, Stopped>,
 }
 
 impl Record {
     /// The highest release number, 0 before the first.
     pub fn last_release(&self) -> u64 {
         self.releases.iter().map(|release| release.number).max().unwrap_or(0)
+    }
+}
+
+/// A container that a person stopped through a3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Who, `user@machine`.
+    pub by: String,
+    /// The engine's id of the container.
+    pub container: String,
+    /// When it had been started: one that was started since has stopped for another reason.
+    pub started: Option<u64>,
+}
+
+impl Stopped {
+    /// Whether it is why this container does not run.
+    pub fn is_of(&self, seen: &ContainerSeen) -> bool {
+        self.container == seen.id && self.started == seen.started
     }
 }
 

@@ -74,6 +74,13 @@ impl Client {
         let _ = tokio::time::timeout(tls::WHOLE, self.wire.endpoint()).await;
     }
 
+    /// The registry's clock just now, seconds since 1970, where it can be reached and says so. Counts for
+    /// the first question of a client; later it is the time of that.
+    pub async fn date(&self) -> Option<u64> {
+        let reached = tokio::time::timeout(tls::WHOLE, self.wire.endpoint()).await;
+        reached.ok()?.ok()?.date
+    }
+
     /// What `reference` (`SERVER/NAME[:TAG][@DIGEST]`) is for `platform`. Takes at most 30 s.
     ///
     /// A HEAD gives the digest; what a digest contains comes from the cache, or from its manifest and

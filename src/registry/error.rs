@@ -187,6 +187,12 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// Whether the registry did not answer, as opposed to having said no.
+    pub fn is_no_answer(&self) -> bool {
+        self.is_transient()
+            || matches!(self, Self::Name { .. } | Self::Connect { .. } | Self::TimedOut { .. })
+    }
+
     /// Whether the same question may have another answer in a moment.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Fault { .. } | Self::Busy { .. } | Self::Broken { .. })

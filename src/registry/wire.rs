@@ -61,6 +61,8 @@ pub(super) struct Endpoint {
     base: reqwest::Url,
     /// `None`: it lets everybody in, so far.
     challenge: Option<Challenge>,
+    /// Its clock when it was reached, seconds since 1970.
+    pub(super) date: Option<u64>,
 }
 
 /// How often a question was asked, and when it may be asked again.
@@ -131,6 +133,15 @@ impl Answer {
         let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(200).collect::<String>();
         text.map(|text| format!(": {}", clean(text))).unwrap_or_default()
     }
+}
+
+/// A `Date` header (RFC 9110, 5.6.7) as seconds since 1970.
+fn date(text: &str) -> Option<u64> {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let parsed = time::PrimitiveDateTime::parse(text, format).ok()?;
+    u64::try_from(parsed.assume_utc().unix_timestamp()).ok()
 }
 
 impl Wire {
@@ -252,7 +263,8 @@ impl Wire {
             401 => Some(Challenge::of(&answer.headers).ok_or_else(not_a_registry)?),
             _ => return Err(trouble(&self.server, &answer).unwrap_or_else(not_a_registry)),
         };
-        Ok(Endpoint { base: url, challenge })
+        let date = answer.header("date").and_then(date);
+        Ok(Endpoint { base: url, challenge, date })
     }
 
     fn url(&self, text: &str) -> Result<reqwest::Url, RegistryError> {

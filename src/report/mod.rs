@@ -5,13 +5,16 @@
 //! the same into a terminal, a file and a test.
 
 mod bars;
+pub mod doctor;
 pub mod error;
+pub mod everywhere;
 pub mod json;
 mod lines;
 pub mod look;
 pub mod plan_json;
 pub mod plan_text;
 pub mod reporter;
+pub mod saved_plan;
 pub mod status;
 mod table;
 pub mod words;

@@ -31,6 +31,8 @@ pub struct InstanceRow {
     pub age: String,
     /// What is left, `4h 53m`.
     pub ttl: String,
+    /// When it ends itself, RFC 3339.
+    pub ends: String,
     /// What differs from the spec, in a few words.
     pub drift: String,
 }
@@ -46,8 +48,20 @@ pub struct ContainerRow {
     pub container: String,
     /// `sha256:` and 12 digits.
     pub digest: String,
-    /// `running`, `exited (1)`.
+    /// Of its image on the machine, unpacked: `12.0 MB`.
+    pub size: String,
+    /// The same in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// `running`, `exited (1)`; `missing` where the spec has a service and the machine no container.
     pub state: String,
+    /// Of one that ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// How often its restart policy has started it again.
+    pub restarts: u64,
+    /// Whether it is a container of `a3 run`.
+    pub one_off: bool,
     /// `healthy`, where there is a HEALTHCHECK.
     pub health: String,
     /// `3h 07m`.
@@ -81,8 +95,10 @@ impl Status {
             parts.push("Nothing of it is there.\n".to_owned());
         }
         if !self.instances.is_empty() {
-            let titles =
-                ["SLOT", "ID", "NAME", "TYPE", "ARCH", "ADDRESS", "AMI", "STATE", "AGE", "TTL", "DRIFT"];
+            let titles = [
+                "SLOT", "ID", "NAME", "TYPE", "ARCH", "ADDRESS", "AMI", "STATE", "AGE", "TTL", "ENDS",
+                "DRIFT",
+            ];
             let rows: Vec<_> = self.instances.iter().map(instance_cells).collect();
             parts.push(table(look, titles, &rows));
         }
@@ -92,7 +108,9 @@ impl Status {
                 "SERVICE",
                 "CONTAINER",
                 "DIGEST",
+                "SIZE",
                 "STATE",
+                "RESTARTS",
                 "HEALTH",
                 "UPTIME",
                 "PORTS",
@@ -111,27 +129,57 @@ impl Status {
 
     /// As one JSON document. Ends with a newline.
     pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            format_version: u32,
-            #[serde(flatten)]
-            status: &'a Status,
-        }
-        let document = Document { format_version: FORMAT_VERSION, status: self };
-        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+        serde_json::to_string_pretty(&self.document()).unwrap_or_default() + "\n"
+    }
+
+    /// As one JSON document in one line.
+    pub fn to_json_line(&self) -> String {
+        serde_json::to_string(&self.document()).unwrap_or_default() + "\n"
+    }
+
+    fn document(&self) -> Document<'_> {
+        Document { format_version: FORMAT_VERSION, status: self }
     }
 }
 
-fn instance_cells(row: &InstanceRow) -> [String; 11] {
-    let InstanceRow { id, slot, name, instance_type, arch, address, ami, state, age, ttl, drift } =
-        row.clone();
-    [slot, id, name, instance_type, arch, address, ami, state, age, ttl, drift]
+#[derive(Serialize)]
+struct Document<'a> {
+    format_version: u32,
+    #[serde(flatten)]
+    status: &'a Status,
 }
 
-fn container_cells(row: &ContainerRow) -> [String; 10] {
-    let ContainerRow { slot, service, container, digest, state, health, uptime, ports, release, drift } =
+/// Text drawn over what a terminal of this size shows, with what does not fit cut off.
+pub fn frame(text: &str, rows: usize, columns: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let room = rows.saturating_sub(2).max(1);
+    let mut drawn = String::from("\u{1b}[H");
+    let mut draw = |line: &str| {
+        drawn.push_str(&console::truncate_str(line, columns, "…"));
+        // To the end of the line, which the picture before may have filled.
+        drawn.push_str("\u{1b}[K\n");
+    };
+    lines.iter().take(room).for_each(|line| draw(line));
+    if let Some(more) = lines.len().checked_sub(room).filter(|more| *more > 0) {
+        draw(&format!("… and {}", super::words::counted(more, "more line")));
+    }
+    drawn.push_str("\u{1b}[J");
+    drawn
+}
+
+fn instance_cells(row: &InstanceRow) -> [String; 12] {
+    let InstanceRow { id, slot, name, instance_type, arch, address, ami, state, age, ttl, ends, drift } =
         row.clone();
-    [slot, service, container, digest, state, health, uptime, ports, release, drift]
+    [slot, id, name, instance_type, arch, address, ami, state, age, ttl, ends, drift]
+}
+
+fn container_cells(row: &ContainerRow) -> [String; 12] {
+    let ContainerRow { slot, service, container, digest, size, state, health, uptime, ports, .. } =
+        row.clone();
+    let ContainerRow { release, drift, .. } = row.clone();
+    let service = if row.one_off { format!("{service} (run)") } else { service };
+    let restarts = if row.restarts > 0 { row.restarts.to_string() } else { String::new() };
+    [slot, service, container, digest, size, state, restarts, health, uptime, ports, release, drift]
 }
 
 #[cfg(test)]
@@ -160,5 +208,13 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&status.to_json()).unwrap();
         assert_eq!(json["format_version"], 1);
         assert_eq!(json["containers"][1]["slot"], "web/10");
+        assert_eq!(status.to_json_line().lines().count(), 1);
+    }
+
+    #[test]
+    fn a_picture_fits_and_covers_the_one_before() {
+        let picture = frame("one\ntwo is long\nthree\nfour\n", 5, 6);
+        assert_eq!(picture, "\u{1b}[Hone\u{1b}[K\ntwo i…\u{1b}[K\nthree\u{1b}[K\n… and…\u{1b}[K\n\u{1b}[J");
+        assert_eq!(frame("one\n", 24, 80), "\u{1b}[Hone\u{1b}[K\n\u{1b}[J");
     }
 }

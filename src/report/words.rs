@@ -14,6 +14,7 @@ pub fn reason_line(reason: &Reason) -> String {
     match reason {
         // EC2 does not say who ended it: a person, its ttl, or an earlier destroy.
         Reason::InstanceGone { .. } => text,
+        Reason::StoppedByPerson { .. } => format!("because {text}"),
         _ if reason.is_drift() => format!("changed outside a3: {text}"),
         _ => format!("because {text}"),
     }
@@ -55,6 +56,8 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::NoContainer => "it does not run there yet".into(),
         Reason::ContainerGone => "its container is gone".into(),
         Reason::ContainerStopped { state } => format!("the container does not run ({state})"),
+        Reason::StoppedByPerson { by } => format!("{by} stopped it (a3 stop)"),
+        Reason::Asked { command } => format!("a3 {command} asks for it"),
         Reason::Unhealthy => "the container is unhealthy".into(),
         Reason::ImageChanged { .. } => "the image changed".into(),
         Reason::ConfigChanged => "its settings changed".into(),
@@ -63,6 +66,23 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::ToPull => "the image is not on the machine".into(),
         Reason::NewMachine => "the machine is new".into(),
         Reason::NotSeen => "the machine cannot be asked yet".into(),
+    }
+}
+
+/// A difference in a word or two, for a column.
+pub fn drift_text(reason: &Reason) -> String {
+    match reason {
+        Reason::LeftSpec => "left the spec".into(),
+        Reason::SwapInterrupted => "swap interrupted".into(),
+        Reason::ImageChanged { .. } => "image".into(),
+        Reason::ConfigChanged => "settings".into(),
+        Reason::FieldsChanged => "in place".into(),
+        Reason::ContainerGone => "gone".into(),
+        Reason::NoContainer => "never ran".into(),
+        Reason::ContainerStopped { .. } => "stopped".into(),
+        Reason::StoppedByPerson { by } => format!("stopped by {by}"),
+        Reason::Unhealthy => "unhealthy".into(),
+        other => reason_text(other),
     }
 }
 
@@ -145,6 +165,7 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::Run(_), Change::Create) => "run",
         (Action::Run(_), _) => "replaced",
         (Action::Restart { .. }, _) => "restarted",
+        (Action::StopContainer { .. }, _) => "stopped",
         (Action::RemoveFiles { .. } | Action::RemoveContainer { .. } | Action::CleanHost { .. }, _) => {
             "removed"
         }

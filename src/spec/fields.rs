@@ -49,6 +49,13 @@ pub struct Field {
     pub about: &'static str,
 }
 
+/// Where a key belongs that was written elsewhere; `None` for one that is known in no or several places.
+pub(crate) fn place_of(key: &str) -> Option<&'static str> {
+    let split = FIELDS.iter().filter_map(|field| field.path.rsplit_once('.'));
+    let mut places = split.filter(|(_, last)| *last == key).map(|(place, _)| place);
+    places.next().filter(|_| places.next().is_none())
+}
+
 const fn field(path: &'static str, cost: Cost, about: &'static str) -> Field {
     Field { path, cost, about }
 }

@@ -48,6 +48,8 @@ pub struct Inputs<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The active profiles; `*` is all.
     pub profiles: &'a BTreeSet<String>,
+    /// A service that is active whatever its profiles: one that was asked for by name.
+    pub service: Option<&'a str>,
     /// Texts of the files that [`files_named`] asked for, by the path it gave; `Err` says why a
     /// file could not be read. A file that does not exist is left out.
     pub files: &'a BTreeMap<PathBuf, Result<String, String>>,
@@ -99,6 +101,14 @@ pub fn files_named(inputs: &Inputs<'_>) -> Vec<(PathBuf, bool)> {
     cx.wanted.into_inner().into_iter().collect()
 }
 
+/// A deployment's name made of any text, a folder's name say.
+pub fn name_from(text: &str) -> Option<String> {
+    const LONGEST: usize = 40;
+    let name = lower::names::suggestion(text);
+    let name = name.get(..LONGEST).unwrap_or(&name).trim_end_matches('-');
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// One file as an editor's schema check sees it: YAML's core types, variables not filled in, tags
 /// left out. `None` where it is not YAML.
 pub fn as_json(source: &Source) -> Option<serde_json::Value> {
@@ -121,7 +131,7 @@ fn cx<'a>(inputs: &Inputs<'a>, texts: &'a Texts) -> Cx<'a> {
 
 fn lowered(root: &Node, inputs: &Inputs<'_>, cx: &mut Cx<'_>) -> Option<Spec> {
     let raw = RawSpec::read(root, cx)?;
-    let spec = lower::lower(&raw, inputs.profiles, cx);
+    let spec = lower::lower(&raw, (inputs.profiles, inputs.service), cx);
     Some(Spec { files: inputs.sources.iter().map(|source| source.path.clone()).collect(), ..spec })
 }
 

@@ -10,9 +10,9 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::diagnostic::{Problem, did_you_mean, listed};
-use super::known;
 use super::node::{Entry, Kind, Map, Node};
 use super::source::{Origin, Texts};
+use super::{fields, known};
 
 /// What reading needs besides the tree, and where it reports.
 pub(crate) struct Cx<'a> {
@@ -145,7 +145,11 @@ impl<'a> Cx<'a> {
                 problem.label(format!("did you mean `{meant}`?")).help(format!("write `{meant}:`"))
             }
             None => {
-                problem.label("not known here").help(format!("known are {}", listed(keys.iter().copied())))
+                let label = match fields::place_of(key) {
+                    Some(place) => format!("a key of `{place}`"),
+                    None => "not known here".to_owned(),
+                };
+                problem.label(label).help(format!("known are {}", listed(keys.iter().copied())))
             }
         };
         self.report(problem);

@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::SshError;
 use super::session::Session;
+pub use crate::tty::Piece;
 
 /// The most that [`Session::exec`] keeps of a command's standard output.
 const MAX_OUTPUT: usize = 32 << 20;
@@ -57,20 +58,11 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// A part of what a running command says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Of standard output.
-    Out(Bytes),
-    /// Of standard error.
-    Err(Bytes),
-}
-
 /// A command that runs. Dropping it before its end terminates it.
 pub struct Running {
     session: Session,
     read: ChannelReadHalf,
-    write: Arc<ChannelWriteHalf<Msg>>,
+    pub(super) write: Arc<ChannelWriteHalf<Msg>>,
     exit: Option<Exit>,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -82,6 +74,12 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
+    /// A command on a channel that was opened for it.
+    pub(super) fn on(session: Session, channel: Channel<Msg>, permit: OwnedSemaphorePermit) -> Self {
+        let (read, write) = channel.split();
+        Self { session, read, write: Arc::new(write), exit: None, permit: Some(permit) }
+    }
+
     /// The next part; `None` when the command has ended. Has to be asked for steadily: a part that
     /// nobody takes holds up everything else on the connection.
     ///
@@ -168,8 +166,7 @@ impl Session {
         self.to_its_end(async move {
             let (channel, permit) = session.open_session().await?;
             channel.exec(true, command).await.map_err(|error| session.error(error, "to run a command"))?;
-            let (read, write) = channel.split();
-            Ok(Running { session, read, write: Arc::new(write), exit: None, permit: Some(permit) })
+            Ok(Running::on(session, channel, permit))
         })
         .await
     }

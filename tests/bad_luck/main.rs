@@ -9,7 +9,9 @@
 mod cloud;
 mod host;
 mod images;
+mod inside;
 mod locks;
+mod orders;
 mod registry;
 mod run;
 mod ssh;

@@ -7,14 +7,22 @@ fn bad_usage_ends_with_64() {
     let _beside = beside_others();
     let stage = Stage::new("usage");
     stage.a3(&["plan", "--detailed-exit"]).ends(64).says(&["--detailed-exitcode"]);
-    stage.a3(&["deploy"]).ends(64).says(&["unrecognized subcommand 'deploy'"]);
+    stage.a3(&["deploy"]).ends(64).says(&["unrecognized subcommand 'deploy'"]).helps(&["a3 apply"]);
+    stage.a3(&["statsu"]).ends(64).says(&["'status'"]);
+    stage.a3(&["help", "init"]).ends(0).says(&["Never overwrites"]);
     stage.a3(&[]).ends(64).says(&["Usage: a3"]);
     let seen = stage.a3(&["plan", "--target", "apps"]).ends(64);
     seen.says(&["`--target apps` names nothing", "services: app", "groups: web"]);
     let seen = stage.a3(&["apply", "-y", "--replace", "web/7"]).ends(64);
     seen.says(&["`--replace web/7` names no slot", "web/0"]);
     stage.a3(&["plan", "--rebuild", "nope"]).ends(64).says(&["no active service `nope`", "app"]);
-    stage.a3(&["logs", "app", "--grep", "("]).ends(64).says(&["--grep"]);
+    stage.a3(&["logs", "app", "--grep", "("]).ends(64).says(&["--grep"]).helps(&["--grep '\\('"]);
+    stage.a3(&["logs", "--since", "now", "app"]).ends(64).says(&["--since: `now`"]).helps(&["10m"]);
+    let seen = stage.a3(&["logs", "--since", "5m", "--until", "2026-01-01"]).ends(64);
+    seen.says(&["--since is later than --until"]);
+    stage.a3(&["logs", "--tail", "few"]).ends(64).says(&["`few` is not a number"]).helps(&["--tail 100"]);
+    stage.a3(&["logs", "-f", "--until", "5m"]).ends(64).says(&["cannot be used with"]);
+    stage.a3(&["logs", "--instance", "db"]).ends(64).says(&["no machine is named `db`", "web/0"]);
     stage.a3(&["--help"]).ends(0).says(&["--profile"]);
 }
 
@@ -29,7 +37,39 @@ fn a_bad_deploy_yaml_ends_with_65_and_underlines_every_place() {
         assert!(seen.err.contains("──") || seen.err.contains("^^"), "nothing is underlined: {seen}");
     }
     std::fs::remove_file(stage.path("deploy.yaml")).unwrap();
-    stage.plan().ends(65).says(&["deploy.yaml does not exist"]).helps(&["-f FILE"]);
+    stage.plan().ends(65).says(&["deploy.yaml does not exist"]).helps(&["a3 init", "-f FILE"]);
+}
+
+#[test]
+fn init_writes_one_new_file_or_says_why_not() {
+    let _beside = beside_others();
+    let stage = Stage::new("init");
+    let before = std::fs::read(stage.path("deploy.yaml")).unwrap();
+    let seen = stage.a3(&["--file", "deploy.yaml", "init"]).ends(73);
+    seen.says(&["deploy.yaml is there already"]).helps(&["--file other.yaml"]);
+    assert_eq!(std::fs::read(stage.path("deploy.yaml")).unwrap(), before);
+    // A3_FILE of this stage names two.
+    stage.a3(&["init"]).ends(64).says(&["one file"]).helps(&["--file FILE"]);
+    // A link that leads nowhere is somebody's too.
+    std::os::unix::fs::symlink("nowhere.yaml", stage.path("link.yaml")).unwrap();
+    stage.a3(&["init", "--file", "link.yaml"]).ends(73);
+    assert!(!stage.path("nowhere.yaml").exists());
+    for wrong in [["--host", "a b@c d"], ["--name", "Not A Name"]] {
+        let seen = stage.a3(&["init", "--file", "new.yaml", wrong[0], wrong[1]]).ends(64);
+        seen.says(&["nothing was written"]).helps(&["--host USER@ADDRESS", "--name"]);
+    }
+    assert!(!stage.path("new.yaml").exists());
+    stage
+        .a3(&["init", "--file", "no/such/folder.yaml"])
+        .ends(1)
+        .says(&["cannot write"])
+        .helps(&["ls -ld no/such"]);
+    stage.a3(&["init", "--local", "--host", "a@b"]).ends(64).says(&["--local"]);
+    stage
+        .a3(&["init", "--file", "new.yaml", "--local"])
+        .ends(0)
+        .says(&["Wrote new.yaml", "a3 plan -f new.yaml"]);
+    stage.a3(&["--file", "new.yaml", "validate"]).ends(0);
 }
 
 #[test]
@@ -39,11 +79,7 @@ fn logs_of_a_service_that_is_not_there_lists_those_that_are() {
     stage.over("services: { mcli: { image: x, profiles: [client], platform: linux/amd64 } }\n");
     stage.a3(&["logs", "ap"]).ends(64).says(&["no active service `ap`", "there are app"]);
     stage.a3(&["logs", "mcli"]).ends(64).says(&["no active service `mcli`"]).helps(&["--profile", "`mcli`"]);
-    stage
-        .a3(&["logs", "app"])
-        .ends(1)
-        .says(&["no container of NAME".replace("NAME", &stage.name).as_str()])
-        .helps(&["a3 apply"]);
+    stage.a3(&["logs", "app"]).ends(1).says(&["web/0 is not launched"]).helps(&["a3 apply"]);
 }
 
 #[test]

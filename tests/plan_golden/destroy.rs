@@ -56,3 +56,27 @@ fn destroy_what_cannot_be_seen_or_is_protected() {
     golden("destroy_unreachable", &plan);
     assert_eq!(ending(&plan), "unreachable");
 }
+
+#[test]
+fn destroy_takes_one_off_containers_along_and_apply_leaves_them_alone() {
+    use a3::plan::names::{self, label};
+    let (spec, _) = on_host();
+    let mut seen = deployed(&spec);
+    let containers = &mut facts(&mut seen, 0).containers;
+    let mut once = containers[0].clone();
+    once.name = names::one_off(&spec.name, "s2", "1");
+    once.ports.clear();
+    once.labels.remove(label::OWN);
+    let mark = names::one_off_mark(&spec.name, &slot(0), "s2", &once.name);
+    once.labels.insert(label::ONE_OFF.to_owned(), mark);
+    // The same labels under another name: somebody's copy, or an image that was made of it.
+    let mut copy = once.clone();
+    copy.name = "copy".to_owned();
+    containers.extend([once, copy]);
+    assert!(plan(&spec, &seen, &Options::default()).steps.is_empty());
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_one_offs", &plan);
+    assert_eq!(kinds(&plan), ["remove_container", "remove_container", "remove_files", "clean_host"]);
+    let after = simulate::apply_plan(&spec, &seen, &plan);
+    assert_eq!(after.hosts[&slot(0)].facts().unwrap().containers.len(), 1, "the copy stays");
+}

@@ -145,8 +145,39 @@ fn group_left() {
     let mut seen = seen;
     seen.images.clear();
     seen.hosts.clear();
+    let there = cloud(&mut seen);
+    there.left = vec![ManagedSeen {
+        deployment: spec.name.clone(),
+        group: "web".into(),
+        security_group: there.security_group.take().map(|group| group.id),
+        key_pair: there.key_pair.take(),
+    }];
     let plan = planned("group_left", &spec, &seen);
     assert_eq!(kinds(&plan), ["terminate", "delete_firewall", "delete_key"]);
+}
+
+/// What its group kept where it was before goes too, and what it has now stays.
+#[test]
+fn group_moved_to_another_region() {
+    let (spec, mut seen) = on_ec2();
+    let mut before = cloud(&mut seen).clone();
+    before.region = "eu-north-1".into();
+    before.left = vec![ManagedSeen {
+        deployment: spec.name.clone(),
+        group: "web".into(),
+        security_group: Some("sg-0old".into()),
+        key_pair: before.key_pair.take(),
+    }];
+    before.security_group = None;
+    before.instances.truncate(1);
+    before.instances[0].id = "i-0old".into();
+    seen.clouds.insert("region eu-north-1".into(), Seen::Present(before));
+    let plan = planned("group_moved", &spec, &seen);
+    assert_eq!(kinds(&plan), ["terminate", "delete_firewall", "delete_key"]);
+    let gone = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("group_moved_destroy", &gone);
+    let (there, here) = (["terminate"; 2], ["delete_firewall", "delete_key"].repeat(2));
+    assert_eq!(kinds(&gone), [&there[..], &here].concat());
 }
 
 #[test]

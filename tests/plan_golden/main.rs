@@ -9,16 +9,18 @@ mod support;
 
 mod containers;
 mod destroy;
+mod drift;
 mod files;
 mod firewall;
 mod images;
 mod machines;
+mod orders;
 mod whole;
 
 use a3::id::{Arch, Platform, Slot};
 use a3::observed::{
     ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, LocalImage,
-    NotYet, Observed, PublishedPort, RemoteSeen, Seen,
+    ManagedSeen, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
 };
 use a3::plan::step::{BlockedKind, Plan};
 use a3::plan::{Destroy, Options, hash, plan, plan_destroy};
@@ -101,6 +103,7 @@ fn foreign(name: &str) -> ContainerSeen {
         labels: std::collections::BTreeMap::new(),
         state: ContainerState::Running,
         started: None,
+        restarts: 0,
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),

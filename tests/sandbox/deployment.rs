@@ -75,6 +75,14 @@ impl Deployment {
         command.env_remove("NO_COLOR");
     }
 
+    /// a3 as it would be started in its folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_a3"));
+        self.prepare(&mut command);
+        command.args(arguments);
+        command
+    }
+
     /// a3 to its end.
     #[track_caller]
     pub(crate) fn a3(&self, arguments: &[&str]) -> Output {

@@ -4,20 +4,32 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod begin;
 mod bystanders;
 mod changes;
 mod cloud;
 mod credentials;
 mod deployment;
+mod doctor;
 mod drift;
 mod edits;
+mod everywhere;
+mod five_hosts;
 mod images;
 mod interrupt;
 mod killed;
+mod logs;
 mod machines;
+mod one_off;
+mod orders;
+mod pipes;
 mod place;
 mod plan;
 mod pool;
 mod process;
+mod saved;
+mod shells;
+mod status;
 mod story;
+mod terminal;
 mod way;

@@ -92,8 +92,19 @@ impl Running {
     /// Waits until standard error holds this text.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
+        self.wait(text, |running| running.stderr.so_far());
+    }
+
+    /// Waits until standard output holds this text.
+    #[track_caller]
+    pub(crate) fn hears(&mut self, text: &str) {
+        self.wait(text, |running| running.stdout.so_far());
+    }
+
+    #[track_caller]
+    fn wait(&mut self, text: &str, heard: impl Fn(&Self) -> String) {
         loop {
-            let heard = self.stderr.so_far();
+            let heard = heard(self);
             if heard.contains(text) {
                 return;
             }
@@ -101,6 +112,24 @@ impl Running {
             if ended.is_some() || Instant::now() > self.deadline {
                 self.child.kill().ok();
                 panic!("`{text}` was never said ({ended:?}):\n{heard}");
+            }
+            sleep(PAUSE);
+        }
+    }
+
+    /// How many lines standard output has by now.
+    pub(crate) fn lines(&self) -> usize {
+        self.stdout.so_far().lines().count()
+    }
+
+    /// Waits until standard output has so many lines.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&mut self, count: usize) {
+        while self.lines() < count {
+            let ended = self.child.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > self.deadline {
+                self.child.kill().ok();
+                panic!("no {count} lines ({ended:?}):\n{}\n{}", self.stdout.so_far(), self.stderr.so_far());
             }
             sleep(PAUSE);
         }

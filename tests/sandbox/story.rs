@@ -6,6 +6,7 @@ use crate::cloud;
 use crate::deployment::Deployment;
 use crate::place::{checkout, images_like, remove_images, variable, writes_of};
 use crate::process::run;
+use crate::terminal::Terminal;
 
 /// The project's own deploy.yaml and example, in a folder of its own.
 fn music(name: &str) -> Deployment {
@@ -21,8 +22,10 @@ fn music(name: &str) -> Deployment {
         &format!("name: {name}"),
     );
     // Unlike what an earlier run has left in the registry.
-    let source = std::fs::read_to_string(deployment.path("examples/music-service/music.py")).unwrap();
-    deployment.write("examples/music-service/music.py", &format!("{source}# run {}\n", std::process::id()));
+    for program in ["examples/music-service/music.py", "examples/music-service/mcli/mcli.py"] {
+        let source = std::fs::read_to_string(deployment.path(program)).unwrap();
+        deployment.write(program, &format!("{source}# run {}\n", std::process::id()));
+    }
     deployment.set("REGID", "learner");
     deployment.set("A3_FILE", "deploy.yaml:examples/sandbox.yaml");
     deployment
@@ -31,7 +34,7 @@ fn music(name: &str) -> Deployment {
 #[test]
 fn the_songs_come_from_the_instance_and_again_nothing_changes() {
     let music = music("story");
-    remove_images(&["story-*", "*/learner/s2-standalone"]);
+    remove_images(&["story-*", "*/learner/s2-standalone", "*/learner/mcli"]);
 
     let planned = writes_of(|| drop(music.a3(&["plan"]).ok().says("Plan: ")));
     assert!(planned.is_empty(), "a plan before anything exists writes: {planned:?}");
@@ -47,6 +50,16 @@ fn the_songs_come_from_the_instance_and_again_nothing_changes() {
         .arg(music.path("examples/music-service/mcli/mcli.py"))
         .arg(music.address()));
     read.ok().says("Maple Leaf Rag");
+
+    // The client's image is on neither side yet: it is built, pushed, pulled, run and removed.
+    let mut client = Terminal::of(music.command(&["run", "-it", "mcli"]), 24, 80);
+    client.shows("mql: ");
+    client.types("read\r");
+    client.shows("Maple Leaf Rag");
+    client.types("quit\r");
+    client.ends_with(0);
+    let left = cloud::host_docker(&music.id(), "ps --all --format '{{.Names}}'");
+    assert_eq!(left, "s2", "nothing of the client is left");
 
     let planned = writes_of(|| music.is_converged());
     assert!(planned.is_empty(), "a plan writes: {planned:?}");

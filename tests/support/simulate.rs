@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use a3::id::{Digest, Slot};
 use a3::observed::{
     ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, LocalImage,
-    NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
+    ManagedSeen, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
 };
 use a3::plan::names::{label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, hash, paths, plan, plan_host};
-use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService};
+use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
 use a3::spec::Spec;
 use secrecy::SecretString;
 
@@ -95,9 +95,9 @@ impl World<'_> {
                 image.source_tag = RemoteSeen::Found(pushed);
             }
             Action::ImportKey { name, .. } => world::cloud(&mut self.seen).key_pair = Some(name.clone()),
-            Action::DeleteKey { .. } => world::cloud(&mut self.seen).key_pair = None,
+            Action::DeleteKey { region, .. } => self.delete(region, |left| left.key_pair = None),
             Action::Firewall(firewall) => self.firewall(firewall),
-            Action::DeleteFirewall { .. } => world::cloud(&mut self.seen).security_group = None,
+            Action::DeleteFirewall { region, .. } => self.delete(region, |left| left.security_group = None),
             Action::Launch(launch) => self.launch(launch),
             Action::Start { slot, .. } => {
                 self.of(slot).state = InstanceState::Running;
@@ -201,11 +201,39 @@ impl World<'_> {
         one.protected = modify.protected.or(one.protected);
     }
 
+    /// Deletes what is left in a region, and else what the group there has.
+    fn delete(&mut self, region: &str, forget: fn(&mut ManagedSeen)) {
+        for seen in self.seen.clouds.values_mut() {
+            let Seen::Present(cloud) = seen else { continue };
+            if cloud.region != region {
+                continue;
+            }
+            for left in &mut cloud.left {
+                forget(left);
+            }
+            let mut own = ManagedSeen {
+                security_group: cloud.security_group.as_ref().map(|group| group.id.clone()),
+                key_pair: cloud.key_pair.take(),
+                ..ManagedSeen::default()
+            };
+            forget(&mut own);
+            cloud.security_group = cloud.security_group.take().filter(|_| own.security_group.is_some());
+            cloud.key_pair = own.key_pair;
+        }
+    }
+
     fn terminate(&mut self, slot: &Slot, id: &str) {
-        let mut all = world::cloud(&mut self.seen).instances.iter_mut();
-        let one = all.find(|one| one.id == id).unwrap();
+        let clouds = self.seen.clouds.iter_mut().filter_map(|(name, seen)| match seen {
+            Seen::Present(cloud) => Some((name, cloud)),
+            _ => None,
+        });
+        let mut all = clouds.flat_map(|(name, cloud)| cloud.instances.iter_mut().map(move |one| (name, one)));
+        let (name, one) = all.find(|(_, one)| one.id == id).unwrap();
         assert_ne!(one.protected, Some(true), "{id} is protected");
         one.state = InstanceState::Terminated;
+        if name.starts_with("region ") {
+            return;
+        }
         if self.spec.slots().any(|(wanted, _)| wanted == *slot) {
             self.seen.hosts.insert(slot.clone(), HostSeen::NotYet(NotYet::NotLaunched));
         } else {
@@ -245,6 +273,14 @@ impl World<'_> {
                 let host = self.host(slot);
                 let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
                 (one.state, one.health) = (ContainerState::Running, None);
+            }
+            Action::StopContainer { slot, service, container, .. } => {
+                let host = self.host(slot);
+                let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
+                one.state = ContainerState::Exited(0);
+                let stopped =
+                    Stopped { by: "me@laptop".into(), container: one.id.clone(), started: one.started };
+                host.record.as_mut().unwrap().stopped.insert(service.clone(), stopped);
             }
             Action::UpdateContainer { slot, service, settings, .. } => {
                 let record = self.host(slot).record.as_mut().unwrap();
@@ -320,6 +356,7 @@ impl World<'_> {
             labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             state: ContainerState::Running,
             started: Some(world::NOW),
+            restarts: 0,
             health: None,
             ports: ports.collect(),
             mounts: Vec::new(),

@@ -313,6 +313,7 @@ fn empty_cloud(ec2: &Ec2) -> CloudSeen {
         caller_id: "me@laptop".into(),
         refusals: Vec::new(),
         unchecked: Vec::new(),
+        left: Vec::new(),
     }
 }
 

@@ -1,10 +1,17 @@
 //! The command line.
 
+mod inside;
 mod look;
+mod order;
+mod setup;
 
 use std::path::PathBuf;
 
+pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
+pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
+pub use setup::{InitArgs, VersionArgs};
+pub use setup::{DoctorArgs, InitArgs, UnlockArgs, VersionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -12,9 +19,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Exit codes: 0 done or nothing to do · 1 failed or declined · 2 changes pending
 /// (--detailed-exitcode) · 64 usage · 65 bad deploy.yaml · 69 something needed for the decision could
-/// not be reached · 73 refused for safety · 75 locked · 130 interrupted.
+/// not be reached · 73 refused for safety · 75 locked · 130 interrupted. ssh, exec and run end as the
+/// command there does: its code, 128 + n for signal n, 126 or 127 if it could not be started, 255 if
+/// the connection broke.
 #[derive(Debug, Parser)]
-#[command(name = "a3", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "a3", version, max_term_width = 100)]
 pub struct Cli {
     /// What all commands take.
     #[command(flatten)]
@@ -65,6 +74,8 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Writes a commented deploy.yaml for the folder it is in. Never overwrites one.
+    Init(InitArgs),
     /// Checks deploy.yaml, offline, and reports all errors at once.
     Validate(Validate),
     /// Prints the JSON Schema of deploy.yaml.
@@ -81,10 +92,35 @@ pub enum Command {
     Build(BuildArgs),
     /// Builds and pushes images only.
     Push(ImageArgs),
-    /// Shows instances and containers.
+    /// Shows instances and containers, and how they differ from deploy.yaml; 69 if something could not be asked.
     Status(StatusArgs),
     /// Shows a service's log, through ssh.
     Logs(LogsArgs),
+    /// A shell on a machine, or a command there.
+    Ssh(SshArgs),
+    /// A command in a service's container.
+    Exec(ExecArgs),
+    /// Stops services; their containers stay.
+    Stop(StopArgs),
+    /// Starts services that were stopped, and what they depend on.
+    Start(StartArgs),
+    /// Restarts services.
+    Restart(StopArgs),
+    /// Removes stopped containers; the next apply runs them again.
+    Rm(RmArgs),
+    /// Prints where a service's ports are published.
+    Port(PortArgs),
+    /// Shows who works on the deployment, and takes the lock away from them.
+    Unlock(UnlockArgs),
+    /// Checks everything around a3, and says what to type. Changes nothing.
+    ///
+    /// Exits with 0 when nothing failed (warnings included), 1 when something failed, 69 when something
+    /// only did not answer.
+    Doctor(DoctorArgs),
+    /// Prints the version, and those of the formats that it writes.
+    Version(VersionArgs),
+    /// A container of a service's image and settings that runs once.
+    Run(RunArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
@@ -137,6 +173,9 @@ pub struct PlanArgs {
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+    /// Saves the plan for `a3 apply PLAN`.
+    #[arg(long, value_name = "PLAN")]
+    pub out: Option<PathBuf>,
     /// Exits with 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -148,9 +187,9 @@ pub struct PlanArgs {
 /// `a3 apply`
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// The spec.
-    #[command(flatten)]
-    pub spec: SpecFile,
+    /// The spec file, or a plan that `a3 plan --out` saved.
+    #[arg(value_name = "FILE")]
+    pub spec: Option<PathBuf>,
     /// What narrows it.
     #[command(flatten)]
     pub scope: Scope,
@@ -177,6 +216,13 @@ pub struct DestroyArgs {
     /// One instance by mnemonic name, slot or id.
     #[arg(long, value_name = "NAME")]
     pub instance: Vec<String>,
+    /// Every deployment in all regions of the account, after their names were typed; needs no
+    /// deploy.yaml.
+    #[arg(long, conflicts_with = "instance")]
+    pub all: bool,
+    /// With --all: the name of a deployment to end, without a terminal to type it on.
+    #[arg(long, value_name = "DEPLOYMENT", requires = "all")]
+    pub confirm: Vec<String>,
     /// Does not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,

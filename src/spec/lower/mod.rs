@@ -6,7 +6,7 @@ mod ec2;
 mod environment;
 mod group;
 mod image;
-mod names;
+pub(super) mod names;
 mod reference;
 mod registry;
 mod service;
@@ -27,8 +27,13 @@ use service::{Around, Declared, Lowered};
 /// Releases whose images a host keeps, unless said.
 const KEEP_RELEASES: u32 = 3;
 
-/// Lowers a whole spec; `profiles` are the active ones.
-pub(crate) fn lower(raw: &RawSpec, profiles: &BTreeSet<String>, cx: &mut Cx<'_>) -> Spec {
+/// Lowers a whole spec; `profiles` are the active ones, and `asked` is a service that is active
+/// whatever its own.
+pub(crate) fn lower(
+    raw: &RawSpec,
+    (profiles, asked): (&BTreeSet<String>, Option<&str>),
+    cx: &mut Cx<'_>,
+) -> Spec {
     if let Some(version) = raw.required_version.at() {
         names::required_version(version, cx);
     }
@@ -50,7 +55,12 @@ pub(crate) fn lower(raw: &RawSpec, profiles: &BTreeSet<String>, cx: &mut Cx<'_>)
     let mut inactive: IndexMap<String, Vec<String>> = IndexMap::new();
     for (name, named) in raw.services.get().into_iter().flat_map(|table| &table.0) {
         let Some(raw) = &named.value else { continue };
-        let declared = Declared { name, key: named.key, raw, active: is_active(raw, profiles) };
+        let declared = Declared {
+            name,
+            key: named.key,
+            raw,
+            active: asked == Some(name.as_str()) || is_active(raw, profiles),
+        };
         let lowered = service::lower(&declared, &around, cx);
         if declared.active {
             active.push(lowered);

@@ -33,7 +33,8 @@ fn check(name: &str, problem: Problem, cx: &mut Cx<'_>) {
     }
 }
 
-fn suggestion(name: &str) -> String {
+/// The nearest valid name; empty where nothing is left of it.
+pub(crate) fn suggestion(name: &str) -> String {
     let mut better = String::new();
     for c in name.to_lowercase().chars() {
         match c {

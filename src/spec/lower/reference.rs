@@ -48,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<Reference, Wrong> {
         let lower = text.replacen(path, &path.to_lowercase(), 1);
         return wrong("the name must be lower case", format!("write {lower}"));
     }
-    if !path.split('/').all(is_component) || path.len() > 255 {
+    if !path.split('/').all(is_component) {
         return wrong("names are letters, digits and single `.`, `_`, `-` between them", FORM);
     }
     if tag.is_some_and(|tag| !is_tag(tag)) {
@@ -60,13 +60,11 @@ pub(crate) fn parse(text: &str) -> Result<Reference, Wrong> {
             "write NAME:TAG, or copy the whole digest",
         );
     }
-    Ok(normalised(server, path, tag, digest))
-}
-
-fn normalised(server: Option<&str>, path: &str, tag: Option<&str>, digest: Option<&str>) -> Reference {
-    let server = server_name(server.unwrap_or("docker.io"));
-    let library = if server == "docker.io" && !path.contains('/') { "library/" } else { "" };
-    let mut text = format!("{server}/{library}{path}");
+    let name = full_name(server, path);
+    if name.len() > LONGEST_NAME {
+        return wrong("the name is longer than 255 characters, server included", FORM);
+    }
+    let mut text = name;
     match (tag, digest) {
         (tag, Some(digest)) => {
             text.extend(tag.into_iter().flat_map(|tag| [":", tag]));
@@ -74,7 +72,19 @@ fn normalised(server: Option<&str>, path: &str, tag: Option<&str>, digest: Optio
         }
         (tag, None) => text.extend([":", tag.unwrap_or("latest")]),
     }
-    Reference { text, server: server.to_owned(), pinned: digest.is_some() }
+    let server = server_name(server.unwrap_or("docker.io")).to_owned();
+    Ok(Reference { text, server, pinned: digest.is_some() })
+}
+
+/// Engines refuse longer ones
+/// (<https://pkg.go.dev/github.com/distribution/reference#pkg-constants>).
+const LONGEST_NAME: usize = 255;
+
+/// Server and path, as Docker reads a short name.
+fn full_name(server: Option<&str>, path: &str) -> String {
+    let server = server_name(server.unwrap_or("docker.io"));
+    let library = if server == "docker.io" && !path.contains('/') { "library/" } else { "" };
+    format!("{server}/{library}{path}")
 }
 
 /// Docker Hub's other names are one server.

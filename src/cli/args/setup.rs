@@ -1,0 +1,47 @@
+//! Arguments of the commands around a deployment: its first file, what it needs, its locks.
+
+use clap::Args;
+
+/// `a3 init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// For this machine's own Docker engine instead of EC2.
+    #[arg(long, conflicts_with = "host")]
+    pub local: bool,
+    /// For a machine that exists instead of EC2.
+    #[arg(long, value_name = "USER@ADDRESS")]
+    pub host: Option<String>,
+    /// The deployment's name [default: that of the folder].
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// `a3 version`
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `a3 unlock`
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// Only this machine, by slot, mnemonic name, id or address.
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Does not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `a3 doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Lets {command: …} secrets run.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
