@@ -4,11 +4,13 @@ mod apply;
 pub mod args;
 pub mod exit;
 mod fault;
+mod history;
 mod images;
 mod logging;
 mod logs;
 #[expect(dead_code, reason = "the commands of the day after use it")]
 mod pick;
+mod rollback;
 mod spec;
 mod status;
 mod terminal;
@@ -79,6 +81,8 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Push(args) => images::push(session, args).await,
         Command::Status(args) => status::status(session, args).await,
         Command::Logs(args) => logs::logs(session, args).await,
+        Command::Rollback(args) => rollback::rollback(session, args).await,
+        Command::History(args) => history::history(session, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);

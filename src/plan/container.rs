@@ -97,7 +97,8 @@ pub(crate) fn remove(
 ) -> StepId {
     let service = owned_service(cx.spec, cx.slot, seen).unwrap_or(&seen.name);
     let grace = cx.spec.services.get(service).map_or(10, |service| service.stop_grace_period.as_secs());
-    let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
+    let (slot, container) = (cx.slot.clone(), seen.name.clone());
+    let action = Action::RemoveContainer { slot, service: service.to_owned(), container, grace };
     let step = NewStep::new(cx.address(service), Change::Delete, action)
         .because(reason)
         .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])

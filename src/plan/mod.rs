@@ -18,6 +18,7 @@ pub mod mnemonic;
 pub mod names;
 pub mod paths;
 pub mod reason;
+pub mod rollback;
 pub mod settings;
 pub mod step;
 pub mod summary;
@@ -31,7 +32,7 @@ pub use launch_hash::ends_at;
 
 use crate::id::Slot;
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
-use crate::spec::{Group, Machine, Service, Spec};
+use crate::spec::{Group, Machine, Rollback, Service, Spec};
 use draft::Draft;
 use host::HostContext;
 use image::Wanted;
@@ -101,6 +102,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     for cause in &observed.missing {
         draft.impossible("files", cause);
     }
+    notice_rollback(spec, observed, &mut draft);
     let images = plan_images(spec, observed, options, &mut draft);
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
     let mut runs = BTreeMap::new();
@@ -118,6 +120,24 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         host::plan(&cx, &mut runs, &mut draft);
     }
     finish(spec, observed, draft)
+}
+
+/// What a rollback does not bring back, and that one is passed again.
+fn notice_rollback(spec: &Spec, observed: &Observed, draft: &mut Draft) {
+    if let Some(Rollback { to, services }) = &spec.rollback {
+        let what = if services.is_empty() { "all services".to_owned() } else { services.join(", ") };
+        draft.notices.push(format!(
+            "this takes {what} back to release {to}: images and settings. Data files, volumes and what was \
+             migrated stay as they are, and secrets are read anew"
+        ));
+        draft.notices.push("deploy.yaml is newer: the next a3 apply goes forward again".to_owned());
+    } else if let Some((number, Rollback { to, services })) = rollback::running_rollback(observed) {
+        let what = if services.is_empty() { String::new() } else { format!(" of {}", services.join(", ")) };
+        draft.notices.push(format!(
+            "release {number}, which runs, is a rollback{what} to release {to}: a3 apply goes forward again, \
+             past it"
+        ));
+    }
 }
 
 /// Plans images and nothing else.

@@ -6,6 +6,7 @@
 
 mod bars;
 pub mod error;
+pub mod history;
 pub mod json;
 mod lines;
 pub mod look;

@@ -13,6 +13,7 @@ mod files;
 mod firewall;
 mod images;
 mod machines;
+mod rollback;
 mod whole;
 
 use a3::id::{Arch, Platform, Slot};

@@ -19,4 +19,5 @@ mod place;
 mod plan;
 mod pool;
 mod process;
+mod rollback;
 mod story;

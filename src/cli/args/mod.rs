@@ -1,9 +1,11 @@
 //! The command line.
 
+mod back;
 mod look;
 
 use std::path::PathBuf;
 
+pub use back::{HistoryArgs, RollbackArgs};
 pub use look::{LogsArgs, StatusArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -85,6 +87,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Shows a service's log, through ssh.
     Logs(LogsArgs),
+    /// Goes back to an earlier release: its images and settings, not its data.
+    Rollback(RollbackArgs),
+    /// Lists the releases: when, who, what changed.
+    History(HistoryArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.
