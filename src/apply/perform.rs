@@ -24,8 +24,8 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
         | Action::StopContainer { .. }
         | Action::StartContainer { .. }
         | Action::UpdateContainer { .. } => on_container(work, step, sink).await,
-        Action::RemoveContainer { slot, container, grace } => {
-            remove::container(&*work.sites.get(slot)?, container, *grace).await
+        Action::RemoveContainer { slot, service, container, grace } => {
+            remove::container(&*work.sites.get(slot)?, (service, container), *grace).await
         }
         Action::CleanHost { slot } => remove::clean(work, slot).await,
         // What follows every step that opens a machine is all there is to it.

@@ -34,11 +34,17 @@ pub(crate) async fn files(site: &Site, targets: &[String]) -> StepResult {
 /// Stops and removes one container of ours.
 ///
 /// - Assumes: the plan saw our full mark on it.
-/// - Guarantees: it is gone; named volumes stay.
+/// - Guarantees: it is gone, and from the release that is written down; named volumes stay.
 /// - Repeat after a crash: anywhere; what is gone is gone.
 /// - Errors: the engine's.
-pub(crate) async fn container(site: &Site, name: &str, grace: u64) -> StepResult {
+pub(crate) async fn container(site: &Site, (service, name): (&str, &str), grace: u64) -> StepResult {
     site.engine.remove_container(name, Duration::from_secs(grace)).await?;
+    site.note(|record| {
+        let mut releases = record.releases.iter_mut();
+        if let Some(release) = releases.find(|release| release.number == site.release) {
+            release.services.remove(service);
+        }
+    });
     Ok(Done::noted(name))
 }
 

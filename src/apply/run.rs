@@ -55,6 +55,8 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
         image: image.clone(),
         config,
         settings: serde_json::to_value(&planned.settings).unwrap_or_default(),
+        check: planned.check.clone(),
+        platform: work.job.observed.images.get(&planned.service).map(|seen| seen.platform),
     };
     site.note(|record| {
         let mut releases = record.releases.iter_mut();

@@ -13,7 +13,6 @@ use crate::id::{Digest, Slot};
 use crate::observe::{live_instances, now};
 use crate::observed::{Cause, HostSeen, Observed};
 use crate::plan::paths::resolve;
-use crate::plan::reason::Reason;
 use crate::plan::step::{Action, Image, Plan, Step, StepId};
 use crate::record::lease::{self, Held, LeaseError};
 use crate::record::lock::{holder, person};
@@ -175,7 +174,7 @@ impl Sites {
             record: Mutex::new(record),
         };
         site.note(|record| {
-            begin_release(record, site.release, &work.job.plan.steps, slot);
+            begin_release(record, site.release, work, slot);
         });
         if !work.job.plan.destroy {
             site.save().await?;
@@ -280,21 +279,16 @@ fn last_release(observed: &Observed) -> u64 {
 
 /// A release is begun where containers change. It starts from what the last one left running, so
 /// that it names every service of the machine.
-fn begin_release(record: &mut Record, number: u64, steps: &[Step], slot: &Slot) {
-    let changes = |step: &&Step| match &step.action {
-        Action::Run(run) => run.slot == *slot,
-        // What a person takes away is no other release: apply runs the same one again.
-        Action::RemoveContainer { slot: on, .. } => {
-            on == slot && !step.reasons.iter().any(|reason| matches!(reason, Reason::Asked { .. }))
-        }
-        _ => false,
-    };
-    if steps.iter().find(changes).is_none() {
+fn begin_release(record: &mut Record, number: u64, work: &Work<'_>, slot: &Slot) {
+    let mut steps = work.job.plan.steps.iter();
+    if !steps.any(|step| step.begins_release_on(slot)) {
         return;
     }
     let services: BTreeMap<String, ReleasedService> =
         record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
-    record.start(Release { number, status: ReleaseStatus::Started, by: person(), at: now(), services });
+    let rollback = work.job.spec.rollback.clone();
+    let (status, by, at) = (ReleaseStatus::Started, person(), now());
+    record.start(Release { number, status, by, at, services, rollback });
 }
 
 fn is_replaced(steps: &[Step], slot: &Slot) -> bool {

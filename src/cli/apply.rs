@@ -77,7 +77,7 @@ async fn apply_approved(
         saved::still_holds(session, saved, &looked.plan, file)?;
     }
     if !looked.plan.steps.is_empty() {
-        take_over(&looked.observed, args)?;
+        take_over(&looked.observed, args.take_over)?;
     }
     if looked.plan.ends_machines() {
         refuse_leased(session, &looked)?;
@@ -147,14 +147,14 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
 
 /// The first apply of a person to what others have applied asks once: a name that two people use for
 /// two things would otherwise replace the one with the other.
-fn take_over(observed: &Observed, args: &ApplyArgs) -> Result<(), Fault> {
+pub(super) fn take_over(observed: &Observed, meant: bool) -> Result<(), Fault> {
     let records =
         observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
     let mut people =
         records.flat_map(|record| &record.releases).map(|release| release.by.as_str()).peekable();
     let others = observed.scope.applied_by.as_deref().unwrap_or_default();
     let me = person();
-    if args.take_over || people.peek().is_none() || people.any(|by| by == me) {
+    if meant || people.peek().is_none() || people.any(|by| by == me) {
         return Ok(());
     }
     let what = format!("{others} applied this deployment last, and {me} never did");

@@ -189,6 +189,7 @@ fn nothing_wanted(name: &str) -> Spec {
         services: Default::default(),
         inactive: Vec::new(),
         keep_releases: 0,
+        rollback: None,
     }
 }
 

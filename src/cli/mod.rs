@@ -9,6 +9,7 @@ mod everywhere;
 mod exec;
 pub mod exit;
 mod fault;
+mod history;
 mod images;
 mod init;
 mod logging;
@@ -17,6 +18,7 @@ mod order;
 mod passphrase;
 mod pick;
 mod port;
+mod rollback;
 mod run;
 mod run_image;
 mod saved;
@@ -130,6 +132,8 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Rm(args) => order::rm(session, args).await,
         Command::Port(args) => port::port(session, args).await,
         Command::Run(args) => run::run(session, args).await,
+        Command::Rollback(args) => rollback::rollback(session, args).await,
+        Command::History(args) => history::history(session, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "a3", &mut script);

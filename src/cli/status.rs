@@ -8,15 +8,8 @@ use super::{Session, containers, terminal, watch};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observed::{HostFacts, HostSeen, InstanceState, NotYet, Observed, OwnedInstance, Seen};
-use crate::plan::{Destroy, ends_at};
+use crate::plan::{Destroy, ends_at, moment};
 use crate::report::status::{InstanceRow, Status};
-use crate::observed::{
-    ContainerSeen, ContainerState, Health, HostFacts, HostSeen, InstanceState, NotYet, Observed,
-    OwnedInstance, Seen,
-};
-use crate::plan::names::label;
-use crate::plan::{Destroy, ends_at, moment, owned_service};
-use crate::report::status::{ContainerRow, InstanceRow, Status};
 use crate::spec::{Machine, Spec};
 
 /// `a3 status`

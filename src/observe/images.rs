@@ -59,7 +59,10 @@ async fn observe_service(
     let asks_registry = match world.need {
         Need::Images => true,
         Need::LocalImages => false,
-        Need::Everything | Need::Machines => !(on_local && service.build.is_some()),
+        Need::Everything | Need::Machines => {
+            let in_engine = names::image_id(&service.image).is_some();
+            !(in_engine || (on_local && service.build.is_some()))
+        }
     };
     let reference = asks_registry.then_some(service.image.as_str());
     let (reference, source_tag, local_source, local_reference) = join!(

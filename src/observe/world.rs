@@ -214,6 +214,7 @@ async fn open_registries(spec: &Spec, need: Need, secrets: &Secrets) -> Registri
         let group = spec.groups.get(&service.on).map(|group| &group.machine);
         need == Need::Images || service.build.is_none() || !matches!(group, Some(Machine::Local))
     };
+    let asked = |service: &&Service| names::image_id(&service.image).is_none() && asked(service);
     let mut servers: Vec<&str> =
         spec.services.values().filter(asked).map(|service| names::server(&service.image)).collect();
     servers.sort_unstable();

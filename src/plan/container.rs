@@ -99,8 +99,11 @@ pub(crate) fn remove(
     let service = owned.or_else(|| one_off_service(cx.spec, cx.slot, seen));
     let known = service.and_then(|service| cx.spec.services.get(service));
     let grace = known.map_or(10, |service| service.stop_grace_period.as_secs());
-    let action = Action::RemoveContainer { slot: cx.slot.clone(), container: seen.name.clone(), grace };
-    let step = NewStep::new(cx.address(owned.unwrap_or(&seen.name)), Change::Delete, action)
+    let (slot, container) = (cx.slot.clone(), seen.name.clone());
+    // A one-off is no service that a release could lose.
+    let service = owned.unwrap_or(&seen.name);
+    let action = Action::RemoveContainer { slot, service: service.to_owned(), container, grace };
+    let step = NewStep::new(cx.address(service), Change::Delete, action)
         .because(reason)
         .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])
         .after(cx.reach);

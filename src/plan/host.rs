@@ -291,7 +291,8 @@ impl HostContext<'_> {
             !wanted.contains(*target) && !self.spec.inactive.contains(&copied.service)
         });
         let targets: Vec<String> = gone.map(|(target, _)| target.clone()).collect();
-        if targets.is_empty() || self.is_empty_spec() {
+        // Going back leaves data files alone.
+        if targets.is_empty() || self.is_empty_spec() || self.spec.rollback.is_some() {
             return;
         }
         let fields = targets.iter().map(|target| {

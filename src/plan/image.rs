@@ -262,7 +262,23 @@ impl Ladder<'_> {
         draft.add(step.fields(fields).after(build))
     }
 
+    /// The image is named by its digest, and every machine has it: nobody else has to be asked.
+    fn known_everywhere(&self) -> Option<Wanted> {
+        let (repository, digest) = names::pinned(&self.service.image)?;
+        let mut hosts = self.observed.hosts.iter().filter(|(slot, _)| slot.group == self.service.on);
+        let pinned = format!("{repository}@{digest}");
+        let has = |seen: &HostSeen| seen.facts().is_some_and(|facts| facts.repo_digests.contains(&pinned));
+        let image = Image::Pinned { repository, digest };
+        hosts.all(|(_, seen)| has(seen)).then_some(Wanted { image, size: None, after: None })
+    }
+
     fn only_pulled(&self, on_local: bool, draft: &mut Draft) -> Option<Wanted> {
+        if let Some(id) = names::image_id(&self.service.image) {
+            return self.by_id(id, draft);
+        }
+        if let Some(known) = self.known_everywhere() {
+            return Some(known);
+        }
         let local = self.seen.local_reference.present().filter(|_| on_local);
         match (&self.seen.reference, local) {
             (RemoteSeen::Found(found), _) => {
@@ -301,8 +317,26 @@ impl Ladder<'_> {
         }
     }
 
+    /// An image that was built in the engine, as a release remembers it.
+    fn by_id(&self, id: Digest, draft: &mut Draft) -> Option<Wanted> {
+        match &self.seen.local_reference {
+            Seen::Present(_) => Some(Wanted { image: Image::Local { id }, size: None, after: None }),
+            Seen::Absent => self.not_there("the engine does not have it any more", draft),
+            Seen::Unreachable(cause) => {
+                draft.unreachable(self.address(), cause);
+                None
+            }
+        }
+    }
+
     fn not_there(&self, why: &str, draft: &mut Draft) -> Option<Wanted> {
         let why = format!("`{}`: {why}", self.service.image);
+        if let Some(rollback) = &self.spec.rollback {
+            let why = format!("release {} ran {why}, and no machine has it either", rollback.to);
+            let help = "choose another release (a3 history, a3 rollback --to N), or push that image again";
+            draft.block(self.address(), BlockedKind::Impossible, why, Some(help.to_owned()));
+            return None;
+        }
         let help =
             format!("add `build:` to service `{}`, or check the name and `registry:`", self.service.name);
         draft.block(self.address(), BlockedKind::Impossible, why, Some(help));

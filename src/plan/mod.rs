@@ -21,6 +21,7 @@ pub mod names;
 mod order;
 pub mod paths;
 pub mod reason;
+pub mod rollback;
 pub mod settings;
 pub mod step;
 pub mod summary;
@@ -31,7 +32,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use container::{one_off_service, owned_service};
-pub use container::owned_service;
 pub use deadline::moment;
 pub use destroy::{Destroy, plan_destroy};
 pub use drift::{Difference, drift, missing};
@@ -40,7 +40,7 @@ pub use order::{Order, Verb, plan_order};
 
 use crate::id::Slot;
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
-use crate::spec::{Machine, Service, Spec};
+use crate::spec::{Machine, Rollback, Service, Spec};
 use draft::Draft;
 use host::HostContext;
 use image::Wanted;
@@ -111,6 +111,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     for cause in &observed.missing {
         draft.impossible("files", cause);
     }
+    notice_rollback(spec, observed, &mut draft);
     let images = plan_images(spec, observed, options, &mut draft);
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
     let mut runs = BTreeMap::new();
@@ -128,6 +129,24 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         host::plan(&cx, &mut runs, &mut draft);
     }
     finish(spec, observed, draft)
+}
+
+/// What a rollback does not bring back, and that one is passed again.
+fn notice_rollback(spec: &Spec, observed: &Observed, draft: &mut Draft) {
+    if let Some(Rollback { to, services }) = &spec.rollback {
+        let what = if services.is_empty() { "all services".to_owned() } else { services.join(", ") };
+        draft.notices.push(format!(
+            "this takes {what} back to release {to}: images and settings. Data files, volumes and what was \
+             migrated stay as they are, and secrets are read anew"
+        ));
+        draft.notices.push("deploy.yaml is newer: the next a3 apply goes forward again".to_owned());
+    } else if let Some((number, Rollback { to, services })) = rollback::running_rollback(observed) {
+        let what = if services.is_empty() { String::new() } else { format!(" of {}", services.join(", ")) };
+        draft.notices.push(format!(
+            "release {number}, which runs, is a rollback{what} to release {to}: a3 apply goes forward again, \
+             past it"
+        ));
+    }
 }
 
 /// Plans images and nothing else.

@@ -56,6 +56,17 @@ pub fn repository(reference: &str) -> String {
     }
 }
 
+/// Repository and digest of `REPO@sha256:…`; `None` for a reference that does not pin an image.
+pub fn pinned(reference: &str) -> Option<(String, Digest)> {
+    let (_, digest) = reference.split_once('@')?;
+    Some((repository(reference), digest.parse().ok()?))
+}
+
+/// An engine's image id in the place of a reference: what a release on `local` ran.
+pub fn image_id(reference: &str) -> Option<Digest> {
+    reference.parse().ok()
+}
+
 /// The registry's server of a normalised reference.
 pub fn server(reference: &str) -> &str {
     reference.split('/').next().unwrap_or(reference)

@@ -190,7 +190,10 @@ impl<'a> Place<'a> {
                 (Change::Update, Cost::Restart { grace }, action)
             }
             Verb::Remove if is_up && !self.order.stop => return self.still_runs(service, draft),
-            Verb::Remove => (Change::Delete, Cost::None, Action::RemoveContainer { slot, container, grace }),
+            Verb::Remove => {
+                let action = Action::RemoveContainer { slot, service: name, container, grace };
+                (Change::Delete, Cost::None, action)
+            }
         };
         let step = NewStep::new(self.address(service), change, action)
             .because(Reason::Asked { command: self.order.verb.word().to_owned() })

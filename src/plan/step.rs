@@ -78,6 +78,20 @@ pub struct Step {
     pub provisional: bool,
 }
 
+impl Step {
+    /// Whether it changes which containers a machine runs, which is what a release counts.
+    pub fn begins_release_on(&self, machine: &Slot) -> bool {
+        match &self.action {
+            Action::Run(run) => run.slot == *machine,
+            // What a person takes away is no other release: apply runs the same one again.
+            Action::RemoveContainer { slot, .. } => {
+                slot == machine && !self.reasons.iter().any(|reason| matches!(reason, Reason::Asked { .. }))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// How a step changes the world: Terraform's symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -264,6 +278,8 @@ pub enum Action {
     RemoveContainer {
         /// Where.
         slot: Slot,
+        /// Whose it was.
+        service: String,
         /// Name.
         container: String,
         /// Seconds between SIGTERM and SIGKILL.

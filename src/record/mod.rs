@@ -2,6 +2,7 @@
 //! and the lease. Everything else reaches these through this module.
 
 pub mod hint;
+pub mod history;
 mod host_key;
 pub mod lease;
 pub mod lock;
@@ -12,8 +13,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Digest;
+use crate::id::{Digest, Platform};
 use crate::observed::ContainerSeen;
+use crate::spec::{Check, Rollback};
 
 pub use host_key::{HostKeyTag, KeySource, NotAHostKeyTag};
 pub use machine::machine_id;
@@ -99,6 +101,9 @@ pub struct Release {
     pub at: u64,
     /// By service.
     pub services: BTreeMap<String, ReleasedService>,
+    /// The release that it went back to, if it is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
 }
 
 /// How a release ended.
@@ -122,6 +127,12 @@ pub struct ReleasedService {
     pub config: String,
     /// The container settings; secrets as references.
     pub settings: serde_json::Value,
+    /// What proved that it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+    /// What the image is for; left out by those who wrote no such thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
 }
 
 /// Who works on a machine now.

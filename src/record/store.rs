@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn release(number: u64, status: ReleaseStatus) -> Release {
-        Release { number, status, by: "me@here".into(), at: 0, services: Default::default() }
+        Release { number, status, by: "me@here".into(), at: 0, services: Default::default(), rollback: None }
     }
 
     fn numbers(record: &Record) -> Vec<(u64, ReleaseStatus)> {

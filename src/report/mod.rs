@@ -8,6 +8,7 @@ mod bars;
 pub mod doctor;
 pub mod error;
 pub mod everywhere;
+pub mod history;
 pub mod json;
 mod lines;
 pub mod look;

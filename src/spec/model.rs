@@ -29,6 +29,25 @@ pub struct Spec {
     pub inactive: Vec<String>,
     /// How many complete releases' images a host keeps.
     pub keep_releases: u32,
+    /// Set for a rollback: the services are those of an earlier release, not the file's.
+    pub rollback: Option<Rollback>,
+}
+
+/// An earlier release in the place of what the file asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// The release.
+    pub to: u64,
+    /// Only these services; empty is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+}
+
+impl Rollback {
+    /// Whether it is about a service.
+    pub fn covers(&self, service: &str) -> bool {
+        self.services.is_empty() || self.services.iter().any(|covered| covered == service)
+    }
 }
 
 impl Spec {

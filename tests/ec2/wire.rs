@@ -64,6 +64,7 @@ fn spec(name: &str, ec2: &Ec2) -> (Spec, Group) {
         services: Default::default(),
         inactive: Vec::new(),
         keep_releases: 5,
+        rollback: None,
     };
     (spec, group)
 }

@@ -15,6 +15,7 @@ mod firewall;
 mod images;
 mod machines;
 mod orders;
+mod rollback;
 mod whole;
 
 use a3::id::{Arch, Platform, Slot};

@@ -28,6 +28,7 @@ mod place;
 mod plan;
 mod pool;
 mod process;
+mod rollback;
 mod saved;
 mod shells;
 mod status;

@@ -321,13 +321,17 @@ impl World<'_> {
         let record = host.record.as_mut().unwrap();
         let number = record.last_release() + 1;
         let settings = serde_json::to_value(&run.settings).unwrap();
-        let released = ReleasedService { image: image.clone(), config: config.clone(), settings };
+        let (check, platform) = (run.check.clone(), None);
+        let (image, config) = (image.clone(), config.clone());
+        let released =
+            ReleasedService { image: image.clone(), config: config.clone(), settings, check, platform };
         record.releases.push(Release {
             number,
             status: ReleaseStatus::Complete,
             by: "me@laptop".into(),
             at: world::NOW,
             services: [(run.service.clone(), released)].into(),
+            rollback: spec.rollback.clone(),
         });
         record.in_place.insert(run.service.clone(), run.settings.in_place.clone());
         let name = &run.settings.name;

@@ -47,6 +47,7 @@ pub(crate) fn spec() -> Spec {
         services: IndexMap::from([("s2".to_owned(), service())]),
         inactive: Vec::new(),
         keep_releases: 3,
+        rollback: None,
     }
 }
 

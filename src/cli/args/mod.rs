@@ -1,5 +1,6 @@
 //! The command line.
 
+mod back;
 mod inside;
 mod look;
 mod order;
@@ -7,6 +8,7 @@ mod setup;
 
 use std::path::PathBuf;
 
+pub use back::{HistoryArgs, RollbackArgs};
 pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
 pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
@@ -120,6 +122,10 @@ pub enum Command {
     Version(VersionArgs),
     /// A container of a service's image and settings that runs once.
     Run(RunArgs),
+    /// Goes back to an earlier release: its images and settings, not its data.
+    Rollback(RollbackArgs),
+    /// Lists the releases: when, who, what changed.
+    History(HistoryArgs),
     /// Prints a completion script.
     Completions {
         /// For which shell.

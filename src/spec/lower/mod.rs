@@ -74,6 +74,7 @@ pub(crate) fn lower(
         services: services.collect(),
         inactive: inactive.into_keys().collect(),
         keep_releases: raw.keep_releases.get().map_or(KEEP_RELEASES, |number| number.unsigned()),
+        rollback: None,
         files: Vec::new(),
         groups: groups.groups,
         name,

@@ -1,0 +1,96 @@
+//! Going back, and forward again past it.
+
+use super::*;
+use a3::plan::rollback::{Back, RollbackError, past};
+
+/// Three releases: the first, an edited environment, another port.
+fn three(spec: &mut Spec) -> Observed {
+    let mut seen = deployed(spec);
+    spec.services["s2"].environment.insert("LOG".into(), EnvValue::Plain("debug".into()));
+    seen = simulate::apply(spec, &seen, &Options::default());
+    spec.services["s2"].ports = vec![port(30002)];
+    simulate::apply(spec, &seen, &Options::default())
+}
+
+fn back(to: Option<u64>) -> Back {
+    Back { services: Vec::new(), to }
+}
+
+#[test]
+fn back_and_forward_again() {
+    let mut spec = host_spec();
+    let mut seen = three(&mut spec);
+    // Its registry is away, and every machine has the image.
+    seen.images["s2"].reference = RemoteSeen::Unreachable(away());
+    let old = past(&spec, &seen, &back(None)).unwrap().spec;
+    assert_eq!(old.rollback.as_ref().unwrap().to, 2);
+    assert_eq!(old.services["s2"].ports, vec![port(30001)]);
+    assert!(matches!(&old.services["s2"].environment["LOG"], EnvValue::Plain(text) if text == "debug"));
+    let mut on_old = seen.clone();
+    on_old.images["s2"].source = None;
+    on_old.files["s2"].clear();
+    let there = plan(&old, &on_old, &Options::default());
+    golden("rollback", &there);
+    assert_eq!(kinds(&there), ["run"]);
+
+    let mut after = simulate::apply_plan(&old, &on_old, &there);
+    assert!(plan(&old, &after, &Options::default()).steps.is_empty());
+    // Further down, not back to what was left.
+    assert_eq!(past(&spec, &after, &back(None)).unwrap().spec.rollback.unwrap().to, 1);
+    after.images = deployed(&host_spec()).images;
+    after.files = seen.files.clone();
+    let forward = planned("past_a_rollback", &spec, &after);
+    assert_eq!(kinds(&forward), ["run"]);
+    let again = simulate::apply_plan(&spec, &after, &forward);
+    assert!(plan(&spec, &again, &Options::default()).notices.is_empty());
+    // The newest below is the rollback, which is where it went.
+    assert_eq!(past(&spec, &again, &back(None)).unwrap().spec.rollback.unwrap().to, 2);
+}
+
+#[test]
+fn what_a_release_remembers_is_the_whole_container() {
+    let spec = host_spec();
+    let seen = deployed(&spec);
+    let old = past(&spec, &seen, &back(Some(1))).unwrap().spec;
+    let now = a3::plan::settings::Settings::of(&spec.name, &spec.services["s2"]);
+    assert_eq!(a3::plan::settings::Settings::of(&old.name, &old.services["s2"]), now);
+    assert_eq!(old.services["s2"].check, spec.services["s2"].check);
+}
+
+#[test]
+fn no_way_back() {
+    let spec = host_spec();
+    let seen = nothing(&spec);
+    assert!(matches!(past(&spec, &seen, &back(None)), Err(RollbackError::NoRelease(_))));
+    let mut seen = deployed(&spec);
+    assert!(matches!(past(&spec, &seen, &back(None)), Err(RollbackError::NothingBelow { below: 1 })));
+    assert!(matches!(past(&spec, &seen, &back(Some(3))), Err(RollbackError::NotThere { .. })));
+    seen.hosts.insert(slot(0), HostSeen::Unreachable(away()));
+    assert!(matches!(past(&spec, &seen, &back(None)), Err(RollbackError::Unseen { .. })));
+}
+
+#[test]
+fn a_value_from_an_env_file_has_to_be_there_still() {
+    let mut spec = host_spec();
+    let secret = EnvValue::Resolved(SecretString::from("hunter2".to_owned()));
+    spec.services["s2"].environment.insert("TOKEN".into(), secret);
+    let mut seen = three(&mut spec);
+    assert!(past(&spec, &seen, &back(Some(1))).is_ok());
+    let record = format!("{:?}", facts(&mut seen, 0).record);
+    assert!(!record.contains("hunter2"), "{record}");
+    spec.services["s2"].environment.shift_remove("TOKEN");
+    let error = past(&spec, &seen, &back(Some(1))).unwrap_err();
+    assert!(error.to_string().contains("`environment.TOKEN`"), "{error}");
+}
+
+#[test]
+fn an_image_that_is_gone_is_said_so() {
+    let mut spec = host_spec();
+    let mut seen = three(&mut spec);
+    let old = past(&spec, &seen, &back(None)).unwrap().spec;
+    facts(&mut seen, 0).repo_digests.clear();
+    (seen.images["s2"].source, seen.images["s2"].reference) = (None, RemoteSeen::Absent);
+    let plan = plan(&old, &seen, &Options::default());
+    golden("rollback_image_gone", &plan);
+    assert_eq!(ending(&plan), "impossible");
+}
