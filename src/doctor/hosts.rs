@@ -96,6 +96,9 @@ fn ssh_line(spec: &Spec, slot: &Slot, host: &Host) -> String {
         if let Some(port) = group.ssh.port.filter(|port| *port != 22) {
             line.push_str(&format!(" -p {port}"));
         }
+        if let Some(jump) = &group.ssh.proxy_jump {
+            line.push_str(&format!(" -J {jump}"));
+        }
     }
     let to = host.session().map(|session| format!(" {}@{}", session.user(), session.host()));
     line + &to.unwrap_or_default()
