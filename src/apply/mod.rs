@@ -10,6 +10,7 @@ mod copy;
 mod failure;
 mod graph;
 mod image;
+mod install;
 mod instance;
 mod login;
 mod perform;

@@ -55,8 +55,10 @@ fn table(spec: &Spec, observed: &Observed, all: bool) -> Status {
                 });
                 let own = own.filter_map(|seen| container_row(spec, slot, facts, seen));
                 status.containers.extend(own);
-                if let Seen::Unreachable(cause) = &facts.engine {
-                    status.notices.push(format!("{slot}: {}", cause.message));
+                match &facts.engine {
+                    Seen::Present(_) => {}
+                    Seen::Absent => status.notices.push(format!("{slot}: Docker is not installed there")),
+                    Seen::Unreachable(cause) => status.notices.push(format!("{slot}: {}", cause.message)),
                 }
             }
             HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {

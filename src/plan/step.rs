@@ -183,6 +183,8 @@ pub enum Action {
         /// The key pair's name.
         name: String,
     },
+    /// Install Docker on a machine, or start the one that is there.
+    Install(Install),
     /// Copy data files.
     Copy {
         /// Where to.
@@ -437,6 +439,27 @@ pub struct Modify {
     pub protected: Option<bool>,
     /// A new deadline: seconds from first boot.
     pub ttl: Option<Option<Duration>>,
+}
+
+/// Brings Docker to a machine that is without it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Install {
+    /// Where.
+    pub slot: Slot,
+    /// How; `None` where the machine has to say first what it runs, and whether it needs it at all.
+    pub with: Option<Installer>,
+}
+
+/// How Docker gets onto a machine.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Installer {
+    /// Debian and Ubuntu: `apt-get install docker.io`.
+    Apt,
+    /// Amazon Linux 2023: `dnf install docker`.
+    Dnf,
+    /// It is installed and has only to be started.
+    Start,
 }
 
 /// One file to copy.

@@ -12,6 +12,7 @@ mod destroy;
 mod files;
 mod firewall;
 mod images;
+mod install;
 mod machines;
 mod whole;
 

@@ -12,6 +12,7 @@ mod deployment;
 mod drift;
 mod edits;
 mod images;
+mod install;
 mod interrupt;
 mod killed;
 mod machines;
