@@ -45,7 +45,7 @@ def main() -> None:
     while True:
         seen = ec2.describe_instances(InstanceIds=[one])["Reservations"][0]["Instances"][0]
         address = seen.get("PublicIpAddress")
-        if address and _answers(f"{user}@{address}"):
+        if address and _answers(f"{user}@{address}", "true" if ami == "BARE" else "sudo -n docker version"):
             print(one, address, user)
             return
         if time.monotonic() > until:
@@ -53,11 +53,11 @@ def main() -> None:
         time.sleep(0.2)
 
 
-def _answers(target: str) -> bool:
+def _answers(target: str, command: str) -> bool:
     """Whether ssh and the engine are ready."""
     options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=3", "LogLevel=ERROR"]
     flags = [part for one in options for part in ("-o", one)]
-    ask = ["ssh", *flags, "-i", os.environ["A3_SANDBOX_SSH_KEY"], target, "sudo -n docker version"]
+    ask = ["ssh", *flags, "-i", os.environ["A3_SANDBOX_SSH_KEY"], target, command]
     return subprocess.run(ask, capture_output=True, check=False, timeout=30).returncode == 0
 
 

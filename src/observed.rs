@@ -416,8 +416,13 @@ pub struct HostFacts {
     pub disk_free: Option<u64>,
     /// Seconds since 1970, on that machine.
     pub now: u64,
-    /// The engine's version; `Unreachable` where Docker is missing or refused.
+    /// The engine's version; `Absent` where Docker is not installed, `Unreachable` where it is and does
+    /// not answer this user.
     pub engine: Seen<String>,
+    /// Whether that is because it does not run.
+    pub engine_stopped: bool,
+    /// What the machine runs, where it says so.
+    pub distribution: Option<Distribution>,
     /// Containers that are ours, and others whose name or ports may be in the way.
     pub containers: Vec<ContainerSeen>,
     /// By resolved target path, for every file that the spec or the record names.
@@ -430,6 +435,17 @@ pub struct HostFacts {
     pub key: Option<SecretString>,
     /// The lease in force.
     pub lease: Option<crate::record::Lease>,
+}
+
+/// A Linux distribution, as `/etc/os-release` has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// `debian`, `ubuntu`, `amzn`.
+    pub id: String,
+    /// `13`, `24.04`, `2023`; empty for a rolling one.
+    pub version: String,
+    /// `Debian GNU/Linux 13 (trixie)`.
+    pub name: String,
 }
 
 /// A file on a machine.

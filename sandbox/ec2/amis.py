@@ -29,6 +29,10 @@ AMIS = {
         "sandbox-small-disk-x86_64", place.ACCOUNT, None, "x86_64", "2025-11-01", "/dev/xvda",
         {"user": "ec2-user", "disk": "64m"},
     ),
+    "bare": (
+        "sandbox-without-docker-x86_64", place.ACCOUNT, None, "x86_64", "2025-11-01", "/dev/xvda",
+        {"user": "ec2-user", "bare": True},
+    ),
 }  # fmt: skip
 
 

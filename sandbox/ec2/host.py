@@ -66,6 +66,9 @@ class Host:
             (self.folder / f"{what}-seconds").write_text(str(place.setting(f"{what}_seconds")))
         if self.traits.get("no_docker_group"):
             (self.folder / "no-docker-group").touch()
+        if self.traits.get("bare"):
+            # Nothing is started before somebody installs it and says so.
+            (self.folder / "engine-off").touch()
         (self.folder / "firewall").write_text(firewall)
         shutil.copy(place.CA, self.folder / "ca.crt")
         for name in (place.GHCR, place.BASIC):

@@ -16,6 +16,7 @@ from moto.core.utils import utcnow
 from moto.ec2.models.instances import Instance, InstanceState, StateReason
 
 HOST_IMAGE = (place.RUN / "host-image").read_text().strip()
+BARE_IMAGE = (place.RUN / "bare-image").read_text().strip()
 
 #: All instances that have a host, by id.
 live: dict[str, Instance] = {}
@@ -77,7 +78,7 @@ def create(self: Instance, *arguments: Any, **settings: Any) -> None:
     self.nics[0].public_ip_auto_assign = False
     _public(self, None)
     traits = {**amis.traits(self.image_id, self.ec2_backend.region_name), "docker_gid": _docker_gid()}
-    self.host = Host(self.id, HOST_IMAGE, traits)
+    self.host = Host(self.id, BARE_IMAGE if traits.get("bare") else HOST_IMAGE, traits)
     self.lock = threading.RLock()
     self.firewall_rules = ""
     self.created = self.started = time.time()

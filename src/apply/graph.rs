@@ -120,14 +120,17 @@ impl Graph {
 
     fn opens_machines(&self, id: StepId) -> bool {
         self.steps.get(&id).is_some_and(|(step, _)| {
-            matches!(
-                step.action,
-                Action::Launch(_)
-                    | Action::Start { .. }
-                    | Action::Await { .. }
-                    | Action::Modify(_)
-                    | Action::Firewall(_)
-            )
+            // What is itself planned again later opens nothing yet.
+            !step.provisional
+                && matches!(
+                    step.action,
+                    Action::Launch(_)
+                        | Action::Start { .. }
+                        | Action::Await { .. }
+                        | Action::Modify(_)
+                        | Action::Firewall(_)
+                        | Action::Install(_)
+                )
         })
     }
 
@@ -190,6 +193,7 @@ pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
         | Action::RemoveContainer { slot, .. }
         | Action::CleanHost { slot } => Some(slot),
         Action::Run(run) => Some(&run.slot),
+        Action::Install(install) => Some(&install.slot),
         Action::Build(_)
         | Action::Tag(_)
         | Action::Push(_)
@@ -304,6 +308,26 @@ mod tests {
         graph.set(ready[0].id, State::Done);
         graph.replace_provisional(&slot, vec![step(7, "web/0/s", clean(&slot), &[])]);
         assert_eq!(ids(&graph.ready()), [7]);
+    }
+
+    #[test]
+    fn a_machine_that_gets_docker_is_planned_again_after_that() {
+        let slot = Slot::new("web", 0);
+        let install = |id, after: &[u32]| {
+            let action = crate::plan::step::Install { slot: slot.clone(), with: None };
+            step(id, "web/0.docker", Action::Install(action), after)
+        };
+        let run = |id, after: &[u32]| Step { provisional: true, ..step(id, "web/0/s", clean(&slot), after) };
+        let in_case = Step { provisional: true, ..install(1, &[0]) };
+        let mut graph = Graph::new(&[step(0, "web/0", start(&slot), &[]), in_case, run(2, &[1])]);
+        assert_eq!(graph.reached_by(StepId(0)), vec![slot.clone()], "it answers before it has Docker");
+        graph.set(StepId(0), State::Done);
+        graph.replace_provisional(&slot, vec![install(3, &[]), run(4, &[3])]);
+        assert_eq!(ids(&graph.ready()), [3]);
+        assert_eq!(graph.reached_by(StepId(3)), vec![slot.clone()]);
+        graph.set(StepId(3), State::Done);
+        graph.replace_provisional(&slot, vec![step(5, "web/0/s", clean(&slot), &[])]);
+        assert_eq!(ids(&graph.ready()), [5]);
     }
 
     #[test]

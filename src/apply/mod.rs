@@ -11,6 +11,7 @@ mod failure;
 mod graph;
 mod halt;
 mod image;
+mod install;
 mod instance;
 mod login;
 mod perform;

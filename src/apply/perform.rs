@@ -1,7 +1,7 @@
 //! From a step to its function.
 
 use super::failure::{Done, Failure, StepResult};
-use super::{Work, build, copy, halt, instance, login, push, remove, run, tag};
+use super::{Work, build, copy, halt, install, instance, login, push, remove, run, tag};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
 
@@ -14,6 +14,9 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
         Action::Build(planned) => build::build(work, planned, sink).await,
         Action::Tag(planned) => tag::tag(work, planned).await,
         Action::Push(planned) => push::push(work, planned, sink).await,
+        Action::Install(planned) => {
+            install::install(work, &*work.sites.get(&planned.slot)?, planned, sink).await
+        }
         Action::Copy { .. } | Action::RemoveFiles { .. } => on_files(work, step, sink).await,
         Action::Login { slot, server, image, persist } => {
             let wanted = login::Login { server, image, persist: *persist };

@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::Work;
 use super::failure::{Failure, FailureKind};
 use super::instance::cloud;
-use crate::docker::EngineError;
 use crate::ec2::Cloud;
 use crate::event::Sink;
 use crate::explain::Explain as _;
-use crate::host::{Host, HostError, engine_cause};
+use crate::host::{Ask, DockerState, Host, HostError, engine_cause, is_denied};
 use crate::id::Slot;
 use crate::observe::{Approach, live_instances, observe_host};
 use crate::observed::{Cause, HostSeen, OwnedInstance, Seen};
@@ -25,7 +24,9 @@ const SSH: Pace = Pace { deadline: Duration::from_secs(420), interval: Duration:
 /// With `ssh.strict`, the console may lag minutes behind.
 const STRICT: Pace = Pace { deadline: Duration::from_secs(900), interval: Duration::from_secs(5) };
 /// Until the engine answers once cloud-init is done.
-const ENGINE: Pace = Pace { deadline: Duration::from_secs(180), interval: Duration::from_secs(2) };
+pub(crate) const ENGINE: Pace = Pace { deadline: Duration::from_secs(180), interval: Duration::from_secs(2) };
+/// For the service of an engine that is installed: it may be the last one to start at boot.
+const STOPPED_ENGINE: Pace = Pace { deadline: Duration::from_secs(20), interval: Duration::from_secs(1) };
 /// For the person's own user data.
 const CLOUD_INIT: Duration = Duration::from_secs(900);
 
@@ -40,12 +41,24 @@ pub(crate) async fn reach(
     let host = work.job.stop.cut(reaching).await.ok_or_else(Failure::interrupted)??;
     work.job.world.keep_host(slot, host.clone());
     work.sites.open(work, slot, &host).await?;
-    let seen = observe_host(work.job.spec, &host, slot, &work.job.observed.files).await;
+    plan_with(work, slot, &host, first).await
+}
+
+/// Asks a machine that was reached before, and plans it again; the steps are numbered from `first`.
+pub(crate) async fn again(work: &Work<'_>, slot: &Slot, first: u32) -> Result<Vec<Step>, Failure> {
+    let site = work.sites.get(slot)?;
+    plan_with(work, slot, &site.host, first).await
+}
+
+async fn plan_with(work: &Work<'_>, slot: &Slot, host: &Host, first: u32) -> Result<Vec<Step>, Failure> {
+    let seen = observe_host(work.job.spec, host, slot, &work.job.observed.files).await;
     let mut observed = work.job.observed.clone();
     match seen {
         HostSeen::Ready(facts) => match &facts.engine {
-            Seen::Unreachable(cause) => return Err(Failure::of_kind(FailureKind::Failed, cause.clone())),
-            Seen::Present(_) | Seen::Absent => {
+            Seen::Unreachable(cause) if !facts.engine_stopped => {
+                return Err(Failure::of_kind(FailureKind::Failed, cause.clone()));
+            }
+            Seen::Present(_) | Seen::Absent | Seen::Unreachable(_) => {
                 drop(observed.hosts.insert(slot.clone(), HostSeen::Ready(facts)))
             }
         },
@@ -193,11 +206,6 @@ fn ssh_failure(error: &WaitError<SshError>, one: &OwnedInstance, group: &str) ->
     }
 }
 
-/// The engine is there and this user may not use it.
-fn is_denied(error: &EngineError) -> bool {
-    matches!(HostError::behind(error), Some(HostError::NoEngine { said, .. }) if said.contains("permission denied"))
-}
-
 /// The person's own user data may install what the services need.
 async fn wait_for_cloud_init(host: &Host, slot: &Slot, sink: Sink<'_>) -> Result<(), Failure> {
     let pace = Pace { deadline: CLOUD_INIT, interval: Duration::from_secs(2) };
@@ -223,26 +231,43 @@ async fn wait_for_cloud_init(host: &Host, slot: &Slot, sink: Sink<'_>) -> Result
     Ok(())
 }
 
+/// Until the engine of a machine that boots answers; one that is not installed, or that nobody starts,
+/// is not waited for.
 async fn wait_for_engine(work: &Work<'_>, host: &Host, slot: &Slot, sink: Sink<'_>) -> Result<(), Failure> {
     if work.job.spec.services_on(&slot.group).next().is_none() {
         return Ok(());
     }
+    match host.facts(&Ask::new(work.job.spec.name.clone(), Vec::new())).await?.docker {
+        DockerState::There => engine_answers(host, slot, ENGINE, sink).await.map(drop),
+        // Its turn may be still to come.
+        DockerState::Stopped => {
+            engine_answers(host, slot, STOPPED_ENGINE, sink).await.ok();
+            Ok(())
+        }
+        DockerState::Missing => Ok(()),
+    }
+}
+
+/// Waits for the engine, and says its version.
+pub(crate) async fn engine_answers(
+    host: &Host,
+    slot: &Slot,
+    pace: Pace,
+    sink: Sink<'_>,
+) -> Result<String, Failure> {
     let engine = host.engine();
     let on = format!("the Docker engine on {slot}");
-    let waited = until(&on, ENGINE, sink, async || match engine.version().await {
+    let waited = until(&on, pace, sink, async || match engine.version().await {
         Ok(version) => Ok(Found::Ready(version)),
         // cloud-init is done: nobody will let this user in meanwhile.
         Err(error) if error.is_unreachable() && !is_denied(&error) => Ok(Found::NotYet(error.to_string())),
         Err(error) => Err(error),
     });
     match waited.await {
-        Ok(_) => Ok(()),
+        Ok(version) => Ok(version.version),
         Err(WaitError::Ended(error)) => Err(Failure::of_kind(FailureKind::Failed, engine_cause(&error))),
         Err(timed_out @ WaitError::TimedOut { .. }) => {
-            let help = format!(
-                "is Docker installed there? `user_data` can install it; on {}, docker version tells",
-                host.name()
-            );
+            let help = format!("on {}, systemctl status docker tells why", host.name());
             Err(Failure::new(timed_out.to_string(), Some(help)))
         }
     }

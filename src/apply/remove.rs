@@ -8,6 +8,7 @@ use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
 use crate::host::Removal;
 use crate::id::Slot;
+use crate::observed::{HostSeen, Seen};
 use crate::plan::names;
 use crate::report::words::counted;
 
@@ -57,8 +58,12 @@ pub(crate) async fn container(site: &Site, (service, name): (&str, &str), grace:
 pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
     let site = work.sites.get(slot)?;
     let deployment = &work.job.spec.name;
-    site.engine.remove_network(&names::network(deployment), deployment).await?;
-    site.engine.release_images(deployment, &BTreeMap::new()).await?;
+    // Docker may never have got there, or be gone again.
+    let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);
+    if seen.is_none_or(|facts| facts.engine != Seen::Absent) {
+        site.engine.remove_network(&names::network(deployment), deployment).await?;
+        site.engine.release_images(deployment, &BTreeMap::new()).await?;
+    }
     site.remove_folder().await?;
     work.sites.close(slot).ok_or_else(|| Failure::new(format!("{slot} was closed already"), None))?;
     Ok(Done::noted(site.folder.clone()))

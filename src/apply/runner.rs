@@ -14,7 +14,7 @@ use super::{Work, perform, reach, settle};
 use crate::event::{Activity, EventKind, Outcome, ServiceAddress};
 use crate::id::Slot;
 use crate::observed::Cause;
-use crate::plan::step::{Step, StepId};
+use crate::plan::step::{Action, Step, StepId};
 
 /// How an apply went.
 #[derive(Clone, Debug, Default)]
@@ -136,7 +136,14 @@ async fn begin(work: &Work<'_>, step: Step, reaches: Vec<Slot>, first: u32) -> E
         // Several machines behind one firewall rule are few; one after the other keeps ids apart.
         let mut next = first;
         for slot in reaches {
-            match reach::reach(work, &slot, next, &sink).await {
+            let planning = async {
+                match &step.action {
+                    // It has been reached before.
+                    Action::Install(_) => reach::again(work, &slot, next).await,
+                    _ => reach::reach(work, &slot, next, &sink).await,
+                }
+            };
+            match planning.await {
                 Ok(steps) => {
                     next = steps.iter().map(|step| step.id.0 + 1).max().unwrap_or(next);
                     planned.push((slot, steps));

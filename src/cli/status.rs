@@ -73,8 +73,10 @@ fn machines(spec: &Spec, observed: &Observed, all: bool) -> Status {
         match seen {
             HostSeen::Ready(facts) => {
                 status.instances.extend(known_row(spec, slot, facts));
-                if let Seen::Unreachable(cause) = &facts.engine {
-                    status.notices.push(format!("{slot}: {}", cause.message));
+                match &facts.engine {
+                    Seen::Present(_) => {}
+                    Seen::Absent => status.notices.push(format!("{slot}: Docker is not installed there")),
+                    Seen::Unreachable(cause) => status.notices.push(format!("{slot}: {}", cause.message)),
                 }
             }
             HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::install::PATIENCE;
 use crate::docker::EngineError;
 use crate::explain::{Explain, chain};
 use crate::observed::Cause;
@@ -162,6 +163,24 @@ pub enum HostError {
         #[source]
         source: io::Error,
     },
+    /// Docker could not be installed or started.
+    #[error("{} docker failed on {host} with status {status}{}", if *.started { "starting" } else { "installing" }, said(.last))]
+    NotInstalled {
+        /// Which machine.
+        host: String,
+        /// Whether it had only to be started.
+        started: bool,
+        /// Of the script.
+        status: i32,
+        /// The last line of what was said.
+        last: String,
+    },
+    /// Another installation is at work there.
+    #[error("the package manager of {host} was busy with something else for {} minutes", PATIENCE / 60)]
+    PackagesBusy {
+        /// Which machine.
+        host: String,
+    },
     /// Docker is missing, stopped, or not this user's to use.
     #[error("docker does not work on {host}: {said}")]
     NoEngine {
@@ -190,6 +209,11 @@ impl HostError {
         }
         None
     }
+}
+
+/// The engine is there and this user may not use it.
+pub fn is_denied(error: &EngineError) -> bool {
+    matches!(HostError::behind(error), Some(HostError::NoEngine { said, .. }) if said.contains("permission denied"))
 }
 
 /// Why a machine's engine did not answer, with what helps on the way there: Docker is missing, or the
@@ -224,6 +248,15 @@ impl Explain for HostError {
                 format!("end the target with a slash to copy into the folder: {target}/")
             }
             Self::SourceChanged { .. } => "plan again: a3 apply".to_owned(),
+            Self::NotInstalled { started: true, .. } => {
+                "there: sudo journalctl -u docker --no-pager -n 30".to_owned()
+            }
+            Self::NotInstalled { .. } => {
+                "mend what the lines above say, there, then a3 apply goes on with it".to_owned()
+            }
+            Self::PackagesBusy { .. } => {
+                "there: ps -ef | grep -E 'apt|dpkg|dnf'; then a3 apply again".to_owned()
+            }
             Self::NoEngine { said, .. } if said.contains("not found") => {
                 "install Docker there (Debian: apt-get install docker.io)".to_owned()
             }

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::Host;
 use super::error::HostError;
 use crate::id::{Arch, Digest};
-use crate::observed::FileSeen;
+use crate::observed::{Distribution, FileSeen};
 use crate::plan::paths::resolve;
 use crate::record::{self, Lease, Record};
 use crate::ssh::command::Script;
@@ -54,6 +54,10 @@ pub struct Facts {
     pub folder: Folder,
     /// Whether `sudo -n` works and is allowed, or the user is root.
     pub sudo: bool,
+    /// What it runs.
+    pub distribution: Option<Distribution>,
+    /// What it has of Docker.
+    pub docker: DockerState,
     /// Free bytes where the engine keeps its images.
     pub disk_free: Option<u64>,
     /// Seconds since 1970, on its clock.
@@ -66,6 +70,18 @@ pub struct Facts {
     pub key: Option<SecretString>,
     /// The lease in force; one that has expired or was given back is none.
     pub lease: Option<Lease>,
+}
+
+/// What a machine has of Docker, whether or not it answers this user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DockerState {
+    /// Neither its program nor its socket.
+    Missing,
+    /// Installed; its service does not run.
+    Stopped,
+    /// It runs, or nobody can say.
+    #[default]
+    There,
 }
 
 /// a3's folder on a machine.
@@ -149,6 +165,8 @@ impl Host {
             arch,
             folder,
             sudo: lines.sudo,
+            distribution: lines.distribution,
+            docker: lines.docker,
             disk_free: lines.free.map(|blocks| blocks * 1024),
             now,
             files,
@@ -191,6 +209,8 @@ struct Lines {
     base: String,
     sudo: bool,
     now: Option<u64>,
+    distribution: Option<Distribution>,
+    docker: DockerState,
     folder: Option<Folder>,
     free: Option<u64>,
     record: Option<String>,
@@ -214,6 +234,8 @@ impl Lines {
             "base" => rest.clone_into(&mut self.base),
             "sudo" => self.sudo = rest == "yes",
             "now" => self.now = Some(rest.parse().ok()?),
+            "os" => self.distribution = Some(distribution(rest)?),
+            "docker" => self.docker = docker_state(rest)?,
             "free" => self.free = Some(rest.parse().ok()?),
             "folder" => self.folder = Some(folder(rest)?),
             "record" => self.record = Some(rest.to_owned()),
@@ -246,6 +268,20 @@ impl Lines {
         }
         Some(files)
     }
+}
+
+fn distribution(text: &str) -> Option<Distribution> {
+    let mut parts = text.splitn(3, '|').map(str::to_owned);
+    Some(Distribution { id: parts.next()?, version: parts.next()?, name: parts.next()? })
+}
+
+fn docker_state(text: &str) -> Option<DockerState> {
+    Some(match text {
+        "missing" => DockerState::Missing,
+        "stopped" => DockerState::Stopped,
+        "there" => DockerState::There,
+        _ => return None,
+    })
 }
 
 fn folder(text: &str) -> Option<Folder> {

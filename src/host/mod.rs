@@ -4,6 +4,7 @@
 mod check;
 mod error;
 mod facts;
+mod install;
 mod logins;
 mod process;
 mod tunnel;
@@ -17,8 +18,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 pub use check::{CheckError, http_check_from_here};
-pub use error::{HostError, engine_cause};
-pub use facts::{Ask, AskedFile, Facts, Folder, FolderState};
+pub use error::{HostError, engine_cause, is_denied};
+pub use facts::{Ask, AskedFile, DockerState, Facts, Folder, FolderState};
 pub use logins::Login;
 pub use upload::{Removal, Upload};
 

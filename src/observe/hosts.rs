@@ -11,7 +11,9 @@ use super::contact::{self, Contact};
 use super::{World, now};
 use crate::docker::EngineError;
 use crate::explain::Explain as _;
-use crate::host::{Ask, AskedFile, Facts, FolderState, Host, HostError, engine_cause};
+use crate::host::{
+    Ask, AskedFile, DockerState, Facts, FolderState, Host, HostError, engine_cause, is_denied,
+};
 use crate::id::Slot;
 use crate::observed::{
     Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance,
@@ -152,10 +154,11 @@ fn lacks_own_rule(group: &Group, cloud: &CloudSeen) -> bool {
     ec2.vpc_security_group_ids.is_empty() && !cloud.caller_cidrs.iter().all(lets_in)
 }
 
-/// Where a3 has written something down, the engine had answered before.
+/// Its first boot may bring the engine, or be about to install it. Where a3 has written something down,
+/// that is over.
 fn engine_still_starts(seen: &HostSeen) -> bool {
     let never_used = |facts: &HostFacts| facts.record.is_none();
-    seen.facts().is_some_and(|facts| matches!(facts.engine, Seen::Unreachable(_)) && never_used(facts))
+    seen.facts().is_some_and(|facts| facts.engine.present().is_none() && never_used(facts))
 }
 
 /// Asks a connected machine everything at once: one remote command beside the engine's calls.
@@ -172,6 +175,10 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
         let (host, folder) = (host.name().to_owned(), facts.folder.path);
         return HostSeen::Refused(HostError::FolderRefused { host, folder }.cause());
     }
+    // A machine's own; this one's may be anywhere.
+    let docker = if host.session().is_some() { facts.docker } else { DockerState::There };
+    let missing = version.is_err() && docker == DockerState::Missing;
+    let stopped = docker == DockerState::Stopped && version.as_ref().is_err_and(|error| !is_denied(error));
     let engine = match version {
         Ok(version) => engine_says(version.version, containers, digests),
         Err(error) => Err(engine_cause(&error)),
@@ -179,7 +186,11 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
     if let Some(cause) = engine.as_ref().ok().and_then(|says| lives_elsewhere(spec, slot, &facts, says)) {
         return HostSeen::Refused(cause);
     }
-    HostSeen::Ready(Box::new(merge(facts, engine)))
+    let mut seen = HostFacts { engine_stopped: stopped, ..merge(facts, engine) };
+    if missing {
+        seen.engine = Seen::Absent;
+    }
+    HostSeen::Ready(Box::new(seen))
 }
 
 /// A container of ours whose records are not in the folder that this user has: deployed by somebody
@@ -236,6 +247,8 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         disk_free: facts.disk_free,
         now: facts.now,
         engine,
+        engine_stopped: false,
+        distribution: facts.distribution,
         containers,
         files: facts.files,
         repo_digests,

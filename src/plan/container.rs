@@ -403,7 +403,7 @@ impl ServiceContext<'_> {
             .after(self.copies_mounted().map(|copied| copied.step))
             .after(self.freed_by())
             .after(self.started_before(runs))
-            .provisional(host.facts.is_none());
+            .provisional(host.late);
         draft.add(step)
     }
 

@@ -57,6 +57,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
                         reach: None,
                         whole: true,
                         new: false,
+                        late: false,
                     };
                     destroy_host(&cx, facts, &mut draft, &mut kept);
                 }

@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container::ServiceContext;
 use super::draft::{Draft, NewStep};
 use super::image::Wanted;
+use super::install::{self, Footing};
 use super::paths::{covers, resolve};
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, FileCopy, Image, StepId};
 use super::{container, names};
 use crate::id::{Arch, Slot};
-use crate::observed::{FileSeen, HostFacts, LocalFile, Observed, Seen};
+use crate::observed::{FileSeen, HostFacts, LocalFile, Observed};
 use crate::spec::{Group, Machine, OnChange, Service, Spec, VolumeSource};
 
 /// One machine and everything that its decisions rest on.
@@ -34,14 +35,19 @@ pub(crate) struct HostContext<'a> {
     pub(crate) whole: bool,
     /// Whether the machine is launched in this plan.
     pub(crate) new: bool,
+    /// Whether its steps are planned again on the way: it cannot be asked yet, or its engine is still to
+    /// be installed.
+    pub(crate) late: bool,
 }
 
 /// Plans one machine. `runs` is filled with each service's last step there, for `depends_on` and
 /// for hosts that are updated one after the other.
 pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), StepId>, draft: &mut Draft) {
-    if !cx.has_engine(draft) {
-        return;
-    }
+    let cx = &match install::plan(cx, draft) {
+        Footing::Firm => *cx,
+        Footing::After(step) => HostContext { reach: Some(step), late: true, ..*cx },
+        Footing::Blocked => return,
+    };
     let mut copies = Vec::new();
     let disputed = cx.disputed_files(draft);
     // What has no image is blocked, or left out on purpose: its files wait too.
@@ -108,27 +114,6 @@ impl HostContext<'_> {
         match self.facts {
             Some(facts) => resolve(path, &facts.base, &facts.home),
             None => resolve(path, "/~", "/~"),
-        }
-    }
-
-    /// Whether services can be planned: there is an engine, or there will be.
-    fn has_engine(&self, draft: &mut Draft) -> bool {
-        let Some(facts) = self.facts else { return true };
-        if self.spec.services_on(&self.group.name).next().is_none() {
-            return true;
-        }
-        match &facts.engine {
-            Seen::Present(_) => true,
-            Seen::Absent => {
-                let why = "Docker is not installed there".to_owned();
-                let help = "install it there; on EC2, `user_data` can do that at first boot".to_owned();
-                draft.block(self.slot.to_string(), BlockedKind::Impossible, why, Some(help));
-                false
-            }
-            Seen::Unreachable(cause) => {
-                draft.unreachable(self.slot.to_string(), cause);
-                false
-            }
         }
     }
 
@@ -231,7 +216,7 @@ impl HostContext<'_> {
         let change = if fresh { Change::Create } else { Change::Update };
         let action = Action::Copy { slot: self.slot.clone(), service: service.name.clone(), files };
         let step = NewStep::new(address, change, action).reasons(reasons).fields(fields);
-        let step = draft.add(step.after(self.reach).provisional(self.facts.is_none()));
+        let step = draft.add(step.after(self.reach).provisional(self.late));
         copies.extend(copied.into_iter().map(|(target, restarts)| Copied { step, target, restarts }));
     }
 
@@ -301,7 +286,7 @@ impl HostContext<'_> {
         let fields = fields.collect();
         let action = Action::RemoveFiles { slot: self.slot.clone(), targets };
         let step = NewStep::new(format!("{}.files", self.slot), Change::Delete, action);
-        draft.add(step.because(Reason::LeftSpec).fields(fields).after(self.reach));
+        draft.add(step.because(Reason::LeftSpec).fields(fields).after(self.reach).provisional(self.late));
     }
 
     /// An empty `services` never means that everything goes while machines stay.
@@ -356,7 +341,7 @@ impl HostContext<'_> {
             .because(reason)
             .fields(fields)
             .after(self.reach.into_iter().chain(after))
-            .provisional(self.facts.is_none());
+            .provisional(self.late);
         let step = draft.add(step);
         done.insert(server.to_owned(), Some(step));
         Some(step)

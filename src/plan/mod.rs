@@ -14,6 +14,7 @@ mod firewall;
 pub mod hash;
 mod host;
 mod image;
+mod install;
 pub(crate) mod launch_hash;
 mod machine;
 pub mod mnemonic;
@@ -125,7 +126,8 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let whole = options.wants_slot(&slot);
         let new = reached.is_some_and(|reached| reached.how == How::New);
         let images = &images;
-        let cx = HostContext { spec, observed, slot: &slot, group, facts, images, reach, whole, new };
+        let late = facts.is_none();
+        let cx = HostContext { spec, observed, slot: &slot, group, facts, images, reach, whole, new, late };
         host::plan(&cx, &mut runs, &mut draft);
     }
     finish(spec, observed, draft)
@@ -187,7 +189,8 @@ pub fn plan_host(
         let whole = spec.services_on(&group.name).all(|service| images.contains_key(&service.name));
         let facts = Some(facts);
         let images = &images;
-        let cx = HostContext { spec, observed, slot, group, facts, images, reach: None, whole, new: false };
+        let (reach, new, late) = (None, false, false);
+        let cx = HostContext { spec, observed, slot, group, facts, images, reach, whole, new, late };
         host::plan(&cx, &mut BTreeMap::new(), &mut draft);
     }
     finish(spec, observed, draft)

@@ -64,6 +64,12 @@ pub enum Reason {
         /// `30001 from 0.0.0.0/0`.
         rule: String,
     },
+    /// Docker is not installed there.
+    DockerMissing,
+    /// Docker is installed there and does not run.
+    DockerStopped,
+    /// Whether the machine has Docker is known when it answers.
+    DockerUnknown,
     /// A file is not on the machine.
     FileMissing {
         /// There.
@@ -147,6 +153,7 @@ impl Reason {
             self,
             Self::InstanceGone { .. }
                 | Self::InstanceStopped
+                | Self::DockerStopped
                 | Self::FileDrifted { .. }
                 | Self::ModeDiffers { there: true, .. }
                 | Self::ContainerGone

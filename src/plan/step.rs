@@ -201,6 +201,8 @@ pub enum Action {
         /// Where it is.
         region: String,
     },
+    /// Install Docker on a machine, or start the one that is there.
+    Install(Install),
     /// Copy data files.
     Copy {
         /// Where to.
@@ -477,6 +479,27 @@ pub struct Modify {
 #[expect(clippy::option_option, reason = "not there, none, and a value are three answers")]
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<Duration>>, D::Error> {
     Option::deserialize(from).map(Some)
+}
+
+/// Brings Docker to a machine that is without it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Install {
+    /// Where.
+    pub slot: Slot,
+    /// How; `None` where the machine has to say first what it runs, and whether it needs it at all.
+    pub with: Option<Installer>,
+}
+
+/// How Docker gets onto a machine.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Installer {
+    /// Debian and Ubuntu: `apt-get install docker.io`.
+    Apt,
+    /// Amazon Linux 2023: `dnf install docker`.
+    Dnf,
+    /// It is installed and has only to be started.
+    Start,
 }
 
 /// One file to copy.

@@ -1,6 +1,6 @@
 //! What a step does, in a few words: `build s2`, `launch web/0 (furious_varahamihira)`.
 
-use super::step::{Action, Change, Step};
+use super::step::{Action, Change, Install, Installer, Step};
 
 impl Step {
     /// What it does, in a few words; the same in plans, events and errors.
@@ -24,6 +24,11 @@ impl Step {
             Action::Terminate { slot, name, .. } => format!("terminate {slot} ({name})"),
             Action::DeleteFirewall { id, .. } => format!("delete security group {id}"),
             Action::DeleteKey { name, .. } => format!("delete key {name}"),
+            Action::Install(Install { slot, with }) => match with {
+                Some(Installer::Apt | Installer::Dnf) => format!("install docker on {slot}"),
+                Some(Installer::Start) => format!("start docker on {slot}"),
+                None => format!("install docker on {slot}, if it is missing"),
+            },
             Action::Copy { slot, service, files } => {
                 format!("copy {} for {service} to {slot}", counted(files.len(), "file"))
             }
@@ -65,6 +70,7 @@ impl Action {
             Self::Terminate { .. } => "terminate",
             Self::DeleteFirewall { .. } => "delete_firewall",
             Self::DeleteKey { .. } => "delete_key",
+            Self::Install(_) => "install",
             Self::Copy { .. } => "copy",
             Self::RemoveFiles { .. } => "remove_files",
             Self::Login { .. } => "login",

@@ -48,6 +48,9 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::Missing => "it does not exist".into(),
         Reason::RuleMissing { rule } => format!("the rule `{rule}` is missing"),
         Reason::RuleUnwanted { rule } => format!("the rule `{rule}` is not wanted"),
+        Reason::DockerMissing => "Docker is not installed there".into(),
+        Reason::DockerStopped => "Docker is installed there and does not run".into(),
+        Reason::DockerUnknown => "the machine may come without Docker".into(),
         Reason::FileMissing { .. }
         | Reason::FileEdited { .. }
         | Reason::FileDrifted { .. }
@@ -160,6 +163,8 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::Firewall(_) | Action::Modify(_) | Action::UpdateContainer { .. }, _) => "changed in place",
         (Action::Terminate { .. }, _) => "terminated",
         (Action::DeleteFirewall { .. } | Action::DeleteKey { .. }, _) => "deleted",
+        (Action::Install(_), Change::Update) => "started",
+        (Action::Install(_), _) => "installed",
         (Action::Copy { .. }, _) => "copied",
         (Action::Login { .. }, _) => "checked",
         (Action::Run(_), Change::Create) => "run",

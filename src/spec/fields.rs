@@ -80,7 +80,11 @@ pub const FIELDS: &[Field] = &[
     field("instances.*.count", Parts, "more are launched, the highest slots are ended"),
     field("instances.*.host", Parts, "machines that exist; what ran on one that left stays there"),
     field("instances.*.local", Parts, "this machine's engine"),
-    field("instances.*.install_docker", InPlace, "installs Docker where it is missing"),
+    field(
+        "instances.*.install_docker",
+        InPlace,
+        "installs Docker where it is missing, starts it where it is stopped",
+    ),
     field("instances.*.sudo", Ignored, "how a host is worked on"),
     field("instances.*.ssh", Parts, "how a host is reached"),
     field("instances.*.ssh.user", Ignored, "who logs in"),

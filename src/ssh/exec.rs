@@ -177,6 +177,19 @@ impl Session {
     /// As [`Session::start`]; [`SshError::TooMuchOutput`] beyond 32 MiB. A status other than 0 is not
     /// an error here.
     pub async fn exec(&self, command: &str, stdin: &[u8]) -> Result<Output, SshError> {
+        self.exec_watched(command, stdin, &|_| {}).await
+    }
+
+    /// As [`Session::exec`], with an eye on each part of what the command says.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn exec_watched(
+        &self,
+        command: &str,
+        stdin: &[u8],
+        watch: &(dyn Fn(&Piece) + Send + Sync),
+    ) -> Result<Output, SshError> {
         let mut running = self.start(command).await?;
         let input = Bytes::copy_from_slice(stdin);
         let mut output = Output { exit: Exit::Status(0), stdout: Vec::new(), stderr: Vec::new() };
@@ -190,6 +203,7 @@ impl Session {
                 () = &mut feed, if !fed => { fed = true; continue; }
                 piece = running.next() => piece?,
             };
+            piece.iter().for_each(watch);
             match piece {
                 None => break,
                 Some(Piece::Out(data)) if output.stdout.len() + data.len() > MAX_OUTPUT => {

@@ -89,12 +89,17 @@ fn an_engine_that_is_stopped() {
     stage.deploy();
     let (id, address) = stage.instance();
     fault(&["engine-dead", &format!("instance={id}")]);
+    stage.over("instances: { web: { install_docker: false } }\n");
     for command in [&["plan"][..], &["apply", "-y"]] {
         let seen = stage.a3(command).ends(69).within(60);
         seen.says(&["web/0", &address, "Docker engine"]).helps(&["docker version"]);
     }
     stage.a3(&["status"]).ends(0).says(&[&id, "Docker engine"]);
-    fault(&["engine-back", &format!("instance={id}")]);
+    // Where a3 sees to Docker, it starts it, and the container with it.
+    stage.over("x-nothing: 1\n");
+    stage.plan().ends(0).says(&["start docker on web/0", "Docker is installed there and does not run"]);
+    stage.deploy().says(&["start docker on web/0"]);
+    stage.plan().ends(0).says(&["No changes"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod drift;
 mod files;
 mod firewall;
 mod images;
+mod install;
 mod machines;
 mod orders;
 mod rollback;

@@ -97,14 +97,6 @@ fn preflight_and_missing_files() {
     planned("preflight", &spec, &seen);
 }
 
-#[test]
-fn docker_missing_on_the_host() {
-    let spec = host_spec();
-    let mut seen = nothing(&spec);
-    facts(&mut seen, 0).engine = Seen::Absent;
-    assert_eq!(ending(&planned("docker_missing", &spec, &seen)), "impossible");
-}
-
 /// A target keeps everything else out: other services, their files, strays, other groups.
 #[test]
 fn target() {

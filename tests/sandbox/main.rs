@@ -17,6 +17,7 @@ mod edits;
 mod everywhere;
 mod five_hosts;
 mod images;
+mod install;
 mod interrupt;
 mod killed;
 mod logs;

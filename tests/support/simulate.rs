@@ -43,10 +43,16 @@ pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observ
     }
     let mut first = u32::try_from(planned.steps.len()).unwrap();
     for slot in later {
-        let again = plan_host(spec, &world.seen, &slot, &world.images, first);
-        assert!(again.blocked.is_empty(), "{:?}", again.blocked);
-        again.steps.iter().for_each(|step| world.step(step));
-        first += u32::try_from(again.steps.len()).unwrap();
+        // A machine that gets its engine on the way is planned once more after that.
+        loop {
+            let again = plan_host(spec, &world.seen, &slot, &world.images, first);
+            assert!(again.blocked.is_empty(), "{:?}", again.blocked);
+            again.steps.iter().filter(|step| !step.provisional).for_each(|step| world.step(step));
+            first += u32::try_from(again.steps.len()).unwrap();
+            if !again.steps.iter().any(|step| step.provisional) {
+                break;
+            }
+        }
     }
     world.seen
 }
@@ -54,6 +60,7 @@ pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observ
 fn slot_of(action: &Action) -> Option<Slot> {
     match action {
         Action::Run(run) => Some(run.slot.clone()),
+        Action::Install(install) => Some(install.slot.clone()),
         Action::Copy { slot, .. } | Action::Login { slot, .. } => Some(slot.clone()),
         _ => None,
     }
@@ -291,6 +298,10 @@ impl World<'_> {
                 self.host(slot).containers.retain(|one| one.name != *container);
             }
             Action::CleanHost { slot } => self.host(slot).record = None,
+            Action::Install(install) => {
+                let host = self.host(&install.slot);
+                (host.engine, host.engine_stopped) = (Seen::Present("26.1.5".into()), false);
+            }
             _ => {}
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use a3::id::{Arch, Digest, Platform, Slot};
 use a3::observed::{
-    Cause, CloudSeen, HostFacts, HostSeen, ImageSeen, LocalFile, MachineImage, NotYet, Observed,
-    OwnedInstance, RemoteImage, RemoteSeen, Scope, Secrets, Seen,
+    Cause, CloudSeen, Distribution, HostFacts, HostSeen, ImageSeen, LocalFile, MachineImage, NotYet,
+    Observed, OwnedInstance, RemoteImage, RemoteSeen, Scope, Secrets, Seen,
 };
 use a3::spec::{
     Ami, Build, Check, DataFile, Ec2, EnvValue, Group, HostAddress, Machine, MetadataOptions, OnChange, Port,
@@ -276,6 +276,12 @@ pub(crate) fn fresh_host() -> HostFacts {
         disk_free: Some(6 * GIB),
         now: NOW,
         engine: Seen::Present("26.1.5".into()),
+        engine_stopped: false,
+        distribution: Some(Distribution {
+            id: "debian".into(),
+            version: "13".into(),
+            name: "Debian GNU/Linux 13 (trixie)".into(),
+        }),
         containers: Vec::new(),
         files: BTreeMap::new(),
         repo_digests: BTreeSet::new(),

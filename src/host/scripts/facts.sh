@@ -17,6 +17,22 @@ echo "home $HOME"
 echo "base $BASE"
 echo "sudo $sudo"
 echo "now $(date +%s)"
+# In a shell of its own: its variables are not ours.
+[ -r /etc/os-release ] && (. /etc/os-release && printf 'os %s|%s|%s\n' "$ID" "$VERSION_ID" "$PRETTY_NAME")
+
+# Of Docker: missing, stopped, or there. Whether it answers this user is asked elsewhere.
+has_dockerd() { PATH=$PATH:/usr/sbin:/usr/local/bin:/usr/local/sbin:/snap/bin command -v dockerd >/dev/null 2>&1; }
+docker=there
+if [ -e /var/run/docker.sock ] || has_dockerd; then
+  if command -v systemctl >/dev/null 2>&1; then
+    case $(systemctl is-active docker 2>/dev/null) in inactive | failed) docker=stopped ;; esac
+  elif [ ! -e /var/run/docker.sock ]; then
+    docker=stopped
+  fi
+else
+  docker=missing
+fi
+echo "docker $docker"
 
 state=absent
 for folder in "/var/lib/a3/$NAME" "$HOME/.a3/$NAME"; do

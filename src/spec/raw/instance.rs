@@ -20,7 +20,7 @@ raw! {
         count: Int<0, 100>,
         /// How they are reached.
         ssh: RawSsh,
-        /// Install Docker where it is missing (true with `ec2`, else false).
+        /// Install Docker where it is missing, start it where it is stopped (true with `ec2`, else false).
         install_docker: Flag,
         /// Use `sudo -n` where the user may not reach the engine or a folder (true with `ec2`, else false).
         sudo: Flag,
