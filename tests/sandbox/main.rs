@@ -17,6 +17,7 @@ mod five_hosts;
 mod images;
 mod interrupt;
 mod killed;
+mod launch_settings;
 mod machines;
 mod place;
 mod plan;
