@@ -33,11 +33,16 @@ def _callers() -> None:
         key.access_key_id, key.secret_access_key = key_id, place.ACCESS_SECRET
 
 
-def _error(code: str, message: str) -> bytes:
-    return (
-        f"<?xml version='1.0' encoding='UTF-8'?><Response><Errors><Error><Code>{escape(code)}</Code>"
-        f"<Message>{escape(message)}</Message></Error></Errors><RequestID>a3-sandbox</RequestID></Response>"
-    ).encode()
+_STS = ("GetCallerIdentity", "AssumeRole")
+
+
+def _error(action: str, code: str, message: str) -> bytes:
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+    if action in _STS:
+        whole = f"<ErrorResponse><Error><Type>Sender</Type>{error}<RequestId>a3-sandbox</RequestId></ErrorResponse>"
+    else:
+        whole = f"<Response><Errors><Error>{error}</Errors><RequestID>a3-sandbox</RequestID></Response>"
+    return f"<?xml version='1.0' encoding='UTF-8'?>{whole}".encode()
 
 
 class Front:
@@ -85,7 +90,7 @@ class Front:
         if not fault:
             return None
         code = fault.get("code", "InternalError")
-        return f"{fault.get('status', 500)} Fault", _error(code, "the sandbox was told to fail")
+        return f"{fault.get('status', 500)} Fault", _error(action, code, "the sandbox was told to fail")
 
 
 def _watch() -> None:

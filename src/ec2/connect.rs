@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ec2::config::ProvideCredentials as _;
+use aws_sdk_ec2::config::{ProvideCredentials as _, SharedCredentialsProvider};
 
 use super::{Cloud, CloudError};
 use crate::spec::Ec2;
@@ -72,6 +74,9 @@ impl Cloud {
         if let (None, Some(region)) = (config.region(), otherwise) {
             config = config.to_builder().region(Region::from_static(region)).build();
         }
+        if let Some(profile) = profile {
+            config = as_profile(&config, profile);
+        }
         check_credentials(&config, profile).await?;
         let region = config.region().map(ToString::to_string).ok_or(CloudError::NoRegion)?;
         let (account, caller) = who_am_i(&config, &region).await?;
@@ -109,6 +114,15 @@ async fn load(region: Option<&str>, profile: Option<&str>) -> SdkConfig {
         loader = loader.profile_name(profile);
     }
     loader.load().await
+}
+
+/// A profile that was named wins over keys in the environment, as with `aws --profile`; the default
+/// chain takes those first, and they may be another account's.
+fn as_profile(config: &SdkConfig, profile: &str) -> SdkConfig {
+    let how = ProviderConfig::without_region().with_region(config.region().cloned());
+    let how = how.with_behavior_version(Some(BehaviorVersion::v2026_01_12()));
+    let provider = ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile).build();
+    config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
 }
 
 /// Asked first and by itself: inside a call the SDK shows a missing credential as a broken dispatch.

@@ -139,3 +139,79 @@ fn a_launch_that_is_not_allowed_is_said_by_the_plan() {
             .helps(&["ec2:RunInstances"]);
     }
 }
+
+#[test]
+fn spot_that_cannot_be_had() {
+    let alone = alone();
+    let stage = Stage::new("spot");
+    stage.over("services: !reset null\ninstances: { web: { ec2: { instance_market_options: { market_type: spot } } } }\n");
+    let cases = [
+        ("InsufficientInstanceCapacity", "instance_type"),
+        ("SpotMaxPriceTooLow", "max_price"),
+        ("MaxSpotInstanceCountExceeded", "instance_market_options"),
+    ];
+    for (code, help) in cases {
+        let code = format!("code={code}");
+        alone.fault(&["ec2-error", "action=RunInstances", &code, "status=400"]);
+        for command in [&["plan"][..], &["apply", "-y"]] {
+            let seen = stage.a3(command).ends(1).never_says(&["Apply complete"]);
+            seen.says(&["web/0", &code[5..]]).helps(&[help]);
+        }
+        alone.clear();
+    }
+}
+
+#[test]
+fn a_region_that_is_not_enabled() {
+    let alone = alone();
+    let stage = Stage::new("region");
+    stage.over("instances: { web: { ec2: { region: af-south-1 } } }\n");
+    for code in ["AuthFailure", "OptInRequired"] {
+        alone.fault(&["ec2-error", "region=af-south-1", &format!("code={code}"), "status=401"]);
+        for command in [&["plan"][..], &["apply", "-y"], &["destroy", "-y"]] {
+            let seen = stage.a3(command).ends(69).never_says(&["launch"]);
+            seen.says(&["af-south-1", code]).helps(&["aws account enable-region --region-name af-south-1"]);
+        }
+        alone.clear();
+    }
+}
+
+/// A named profile wins over keys in the environment: those are perhaps another account's.
+#[test]
+fn profiles_that_do_not_sign_in() {
+    let _beside = beside_others();
+    let mut stage = Stage::new("profile");
+    let config = "[profile work]\nregion = us-west-2\nsso_session = corp\nsso_account_id = 123456789012\n\
+                  sso_role_name = Deploy\n[sso-session corp]\nsso_region = us-west-2\n\
+                  sso_start_url = https://corp.invalid/start\n\
+                  [profile role]\nrole_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = gone\n";
+    stage.write("aws-config", config);
+    let file = stage.path("aws-config").display().to_string();
+    stage.set("AWS_CONFIG_FILE", Some(&file));
+    stage.over("instances: { web: { ec2: { profile: work } } }\n");
+    let seen = stage.plan().ends(69).never_says(&["launch"]);
+    seen.says(&["no AWS credential", "`work`"]).helps(&["aws sso login --profile work"]);
+    stage.over("instances: { web: { ec2: { profile: nobody } } }\n");
+    let seen = stage.plan().ends(69).never_says(&["launch"]);
+    seen.says(&["no AWS credential", "`nobody`"]).helps(&["aws configure --profile nobody", "ec2.profile"]);
+    stage.over("instances: { web: { ec2: { profile: role } } }\n");
+    stage.plan().ends(69).says(&["`role`", "gone"]).helps(&["aws configure"]);
+}
+
+/// A role is taken with the keys of another profile, past the keys of the environment.
+#[test]
+fn a_role_of_a_profile_is_the_caller() {
+    let _beside = beside_others();
+    let mut stage = Stage::new("role");
+    let key = variable("AWS_ACCESS_KEY_ID");
+    let secret = variable("AWS_SECRET_ACCESS_KEY");
+    let config = format!(
+        "[profile base]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\
+         [profile deploy]\nregion = us-west-2\nrole_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = base\n"
+    );
+    stage.write("aws-config", &config);
+    let file = stage.path("aws-config").display().to_string();
+    stage.set("AWS_CONFIG_FILE", Some(&file));
+    stage.over("services: !reset null\ninstances: { web: { ec2: { profile: deploy } } }\n");
+    stage.plan().ends(0).says(&["assumed-role/deploy/", "launch web/0"]);
+}

@@ -21,6 +21,7 @@ mod install;
 mod interrupt;
 mod killed;
 mod logs;
+mod launch_settings;
 mod machines;
 mod one_off;
 mod orders;
