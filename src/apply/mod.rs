@@ -13,6 +13,7 @@ mod image;
 mod instance;
 mod login;
 mod perform;
+mod prune;
 mod push;
 mod reach;
 mod remove;

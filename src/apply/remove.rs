@@ -1,6 +1,5 @@
 //! The steps that take something from a machine: files, containers, everything of a3.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Work;
@@ -58,7 +57,7 @@ pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
     let site = work.sites.get(slot)?;
     let deployment = &work.job.spec.name;
     site.engine.remove_network(&names::network(deployment), deployment).await?;
-    site.engine.release_images(deployment, &BTreeMap::new()).await?;
+    site.engine.release_images(deployment).await?;
     site.remove_folder().await?;
     work.sites.close(slot).ok_or_else(|| Failure::new(format!("{slot} was closed already"), None))?;
     Ok(Done::noted(site.folder.clone()))

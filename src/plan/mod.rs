@@ -17,6 +17,7 @@ mod machine;
 pub mod mnemonic;
 pub mod names;
 pub mod paths;
+mod prune;
 pub mod reason;
 pub mod rollback;
 pub mod settings;
@@ -106,6 +107,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     let images = plan_images(spec, observed, options, &mut draft);
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
     let mut runs = BTreeMap::new();
+    let mut planned = Vec::new();
     for (slot, group) in spec.slots() {
         if unplannable.contains(&slot) || !options.wants_machine(spec, &slot) {
             continue;
@@ -118,6 +120,11 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let images = &images;
         let cx = HostContext { spec, observed, slot: &slot, group, facts, images, reach, whole, new };
         host::plan(&cx, &mut runs, &mut draft);
+        planned.extend(facts.map(|facts| (slot, facts)));
+    }
+    // Once the new release works everywhere, what it pushes out may go.
+    for (slot, facts) in planned {
+        prune::plan(&prune::Kept { spec, observed, slot: &slot, facts }, &mut draft);
     }
     finish(spec, observed, draft)
 }
@@ -180,6 +187,9 @@ pub fn plan_host(
         let images = &images;
         let cx = HostContext { spec, observed, slot, group, facts, images, reach: None, whole, new: false };
         host::plan(&cx, &mut BTreeMap::new(), &mut draft);
+        if let Some(facts) = facts {
+            prune::plan(&prune::Kept { spec, observed, slot, facts }, &mut draft);
+        }
     }
     finish(spec, observed, draft)
 }

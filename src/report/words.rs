@@ -61,8 +61,17 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::SwapInterrupted => "an earlier swap of this container was interrupted".into(),
         Reason::DataChanged { target } => format!("{target}, which it mounts, changes"),
         Reason::ToPull => "the image is not on the machine".into(),
+        Reason::PastKeep { keep } => format!("{} (keep_releases)", kept_releases(*keep)),
+        Reason::NotNeeded => "no release that stays needs them".into(),
         Reason::NewMachine => "the machine is new".into(),
         Reason::NotSeen => "the machine cannot be asked yet".into(),
+    }
+}
+
+fn kept_releases(keep: u32) -> String {
+    match keep {
+        1 => "only the newest complete release stays".into(),
+        keep => format!("only the newest {keep} complete releases stay"),
     }
 }
 
@@ -102,6 +111,7 @@ pub fn cost_text(cost: Cost) -> Option<String> {
             Some("the machine ends with its disk; a new one has a new address and takes minutes".into())
         }
         Cost::DataAtRisk => Some("its disk ends with it: what is only there is lost".into()),
+        Cost::DataLost => Some("data at risk: what is in them is lost".into()),
     }
 }
 
@@ -145,9 +155,15 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::Run(_), Change::Create) => "run",
         (Action::Run(_), _) => "replaced",
         (Action::Restart { .. }, _) => "restarted",
-        (Action::RemoveFiles { .. } | Action::RemoveContainer { .. } | Action::CleanHost { .. }, _) => {
-            "removed"
-        }
+        (Action::Prune { .. }, _) => "pruned",
+        (
+            Action::RemoveFiles { .. }
+            | Action::RemoveContainer { .. }
+            | Action::RemoveImages { .. }
+            | Action::RemoveVolumes { .. }
+            | Action::CleanHost { .. },
+            _,
+        ) => "removed",
     }
 }
 

@@ -13,13 +13,14 @@ mod files;
 mod firewall;
 mod images;
 mod machines;
+mod prune;
 mod rollback;
 mod whole;
 
 use a3::id::{Arch, Platform, Slot};
 use a3::observed::{
-    ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, LocalImage,
-    NotYet, Observed, PublishedPort, RemoteSeen, Seen,
+    ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, KeptImage,
+    LocalImage, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
 };
 use a3::plan::step::{BlockedKind, Plan};
 use a3::plan::{Destroy, Options, hash, plan, plan_destroy};

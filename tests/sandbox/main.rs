@@ -19,5 +19,6 @@ mod place;
 mod plan;
 mod pool;
 mod process;
+mod prune;
 mod rollback;
 mod story;

@@ -183,6 +183,12 @@ pub struct DestroyArgs {
     /// One instance by mnemonic name, slot or id.
     #[arg(long, value_name = "NAME")]
     pub instance: Vec<String>,
+    /// Images too: those kept on existing machines, and what was built here. Never those in registries.
+    #[arg(long, conflicts_with = "instance")]
+    pub images: bool,
+    /// Named volumes too, with the data in them.
+    #[arg(long, conflicts_with = "instance")]
+    pub volumes: bool,
     /// Does not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,
