@@ -57,6 +57,8 @@ pub struct Observed {
     pub unread: BTreeSet<String>,
     /// The values of secrets, by where they come from; never shown.
     pub secrets: Secrets,
+    /// The images that were built for this deployment in the engine here; asked only by who removes them.
+    pub built: Seen<Vec<KeptImage>>,
 }
 
 /// Secret values that were read for this run. Its `Debug` shows none.
@@ -429,6 +431,10 @@ pub struct HostFacts {
     pub files: BTreeMap<String, FileSeen>,
     /// Manifest digests (`repo@sha256:…`) of the images there.
     pub repo_digests: BTreeSet<String>,
+    /// The images there that carry a tag of this deployment, `a3/NAME/…`.
+    pub kept: Vec<KeptImage>,
+    /// The named volumes there that this deployment made.
+    pub volumes: Vec<String>,
     /// What a3 wrote down there.
     pub record: Option<Record>,
     /// The key for the HMAC of secrets; `None` before a3's first apply there.
@@ -446,6 +452,22 @@ pub struct Distribution {
     pub version: String,
     /// `Debian GNU/Linux 13 (trixie)`.
     pub name: String,
+/// An image that a tag of ours keeps, with every name that it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptImage {
+    /// The engine's id.
+    pub id: String,
+    /// `REPO:TAG`, ours and others.
+    pub tags: Vec<String>,
+    /// `REPO@sha256:…`.
+    pub digests: Vec<String>,
+}
+
+impl KeptImage {
+    /// Whether `image` (`REPO@sha256:…`, or an id) is this one.
+    pub fn is(&self, image: &str) -> bool {
+        self.id == image || self.digests.iter().any(|digest| digest == image)
+    }
 }
 
 /// A file on a machine.

@@ -27,7 +27,7 @@ type Edit = (&'static str, fn(&mut Spec, &mut Observed));
 
 /// What a person does to the file, and the world to the machines. Each may find the traces of
 /// others.
-const EDITS: [Edit; 28] = [
+const EDITS: [Edit; 31] = [
     ("source", |_, seen| {
         let image = &mut seen.images["s2"];
         image.source = Some(world::digest("source 2"));
@@ -97,6 +97,16 @@ const EDITS: [Edit; 28] = [
         });
     }),
     ("pruned there", |_, seen| on_hosts(seen, |facts| facts.repo_digests.clear())),
+    ("fewer releases kept", |spec, _| spec.keep_releases = 1),
+    ("kept images named by others", |_, seen| {
+        on_hosts(seen, |facts| facts.kept.iter_mut().for_each(|image| image.tags.push("others:1".into())));
+    }),
+    ("an old image used by others", |_, seen| {
+        on_hosts(seen, |facts| {
+            let image_id = facts.kept.first().map(|image| image.id.clone()).unwrap_or_default();
+            facts.containers.push(ContainerSeen { image_id, name: "user".into(), ..foreign() });
+        });
+    }),
     ("record lost", |_, seen| on_hosts(seen, |facts| (facts.record, facts.key) = (None, None))),
     ("rule removed", |_, seen| {
         let group = &mut world::cloud(seen).security_group;
@@ -188,9 +198,15 @@ proptest! {
     fn any_edits_and_accidents(
         chosen in prop::collection::btree_set(0..EDITS.len(), 0..7),
         replace in any::<bool>(),
+        earlier in 1..6,
     ) {
         let mut spec = world::spec();
-        let mut seen = simulate::apply(&spec, &world::nothing(&spec), &Options::default());
+        let mut seen = world::nothing(&spec);
+        for release in 0..earlier {
+            seen.images["s2"].source = Some(world::digest(&format!("source of {release}")));
+            (seen.images["s2"].source_tag, seen.images["s2"].local_source) = (RemoteSeen::Absent, Seen::Absent);
+            seen = simulate::apply(&spec, &seen, &Options::default());
+        }
         on_hosts(&mut seen, |facts| facts.containers.push(foreign()));
         for edit in &chosen {
             EDITS[*edit].1(&mut spec, &mut seen);
@@ -203,7 +219,9 @@ proptest! {
         // A machine that ends takes what is on it along; nothing else may.
         if !plan(&spec, &seen, &options).ends_machines() {
             prop_assert!(count_foreign(&after) >= foreign_before);
+            prop_assert_eq!(named_by_others(&after), named_by_others(&seen));
         }
+        prop_assert!(ways_back_have_their_images(&after));
 
         let destroy = plan_destroy(&spec, &after, &Destroy::default());
         prop_assert!(destroy.blocked.is_empty());
@@ -216,4 +234,19 @@ proptest! {
 fn count_foreign(seen: &Observed) -> usize {
     let containers = seen.hosts.values().filter_map(HostSeen::facts).flat_map(|facts| &facts.containers);
     containers.filter(|one| one.name == "foreign").count()
+}
+
+fn named_by_others(seen: &Observed) -> usize {
+    let kept = seen.hosts.values().filter_map(HostSeen::facts).flat_map(|facts| &facts.kept);
+    kept.filter(|image| image.tags.iter().any(|tag| tag == "others:1")).count()
+}
+
+/// Every release that is remembered can be gone back to without a registry, unless somebody has
+/// pruned by hand.
+fn ways_back_have_their_images(seen: &Observed) -> bool {
+    seen.hosts.values().filter_map(HostSeen::facts).all(|facts| {
+        let releases = facts.record.iter().flat_map(|record| &record.releases);
+        let mut images = releases.flat_map(|release| release.services.values());
+        images.all(|released| facts.kept.iter().any(|kept| kept.is(&released.image)))
+    })
 }

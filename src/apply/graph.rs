@@ -191,12 +191,16 @@ pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
         | Action::StartContainer { slot, .. }
         | Action::UpdateContainer { slot, .. }
         | Action::RemoveContainer { slot, .. }
+        | Action::Prune { slot, .. }
+        | Action::RemoveImages { slot: Some(slot), .. }
+        | Action::RemoveVolumes { slot, .. }
         | Action::CleanHost { slot } => Some(slot),
         Action::Run(run) => Some(&run.slot),
         Action::Install(install) => Some(&install.slot),
         Action::Build(_)
         | Action::Tag(_)
         | Action::Push(_)
+        | Action::RemoveImages { slot: None, .. }
         | Action::ImportKey { .. }
         | Action::Firewall(_)
         | Action::Launch(_)

@@ -15,6 +15,7 @@ mod install;
 mod instance;
 mod login;
 mod perform;
+mod prune;
 mod push;
 mod reach;
 mod remove;

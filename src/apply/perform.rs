@@ -2,6 +2,7 @@
 
 use super::failure::{Done, Failure, StepResult};
 use super::{Work, build, copy, halt, install, instance, login, push, remove, run, tag};
+use super::{Work, build, copy, instance, login, prune, push, remove, run, tag};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
 
@@ -29,6 +30,13 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
         | Action::UpdateContainer { .. } => on_container(work, step, sink).await,
         Action::RemoveContainer { slot, service, container, grace } => {
             remove::container(&*work.sites.get(slot)?, (service, container), *grace).await
+        }
+        Action::Prune { slot, releases, tags } => {
+            prune::prune(work, &*work.sites.get(slot)?, (releases, tags), sink).await
+        }
+        Action::RemoveImages { slot, tags } => prune::remove_images(work, slot.as_ref(), tags, sink).await,
+        Action::RemoveVolumes { slot, volumes } => {
+            prune::remove_volumes(&*work.sites.get(slot)?, volumes).await
         }
         Action::CleanHost { slot } => remove::clean(work, slot).await,
         // What follows every step that opens a machine is all there is to it.

@@ -91,7 +91,7 @@ fn stronger(shown: &[Step], found: &[Step]) -> Vec<Step> {
         Cost::None => 0,
         Cost::Restart { .. } => 1,
         Cost::StopStart => 2,
-        Cost::DataAtRisk => 3,
+        Cost::DataAtRisk | Cost::DataLost => 3,
         Cost::ReplaceMachine => 4,
     };
     let shown_weight = |address: &str| {

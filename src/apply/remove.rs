@@ -1,6 +1,5 @@
 //! The steps that take something from a machine: files, containers, everything of a3.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Work;
@@ -64,6 +63,8 @@ pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
         site.engine.remove_network(&names::network(deployment), deployment).await?;
         site.engine.release_images(deployment, &BTreeMap::new()).await?;
     }
+    site.engine.remove_network(&names::network(deployment), deployment).await?;
+    site.engine.release_images(deployment).await?;
     site.remove_folder().await?;
     work.sites.close(slot).ok_or_else(|| Failure::new(format!("{slot} was closed already"), None))?;
     Ok(Done::noted(site.folder.clone()))

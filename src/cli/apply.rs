@@ -111,7 +111,8 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
         return super::everywhere::destroy(session, args).await;
     }
     let spec = session.load(args.spec.spec.as_ref())?;
-    let wish = Wish::Destroy(Destroy { instances: args.instance.iter().cloned().collect() });
+    let instances = args.instance.iter().cloned().collect();
+    let wish = Wish::Destroy(Destroy { instances, images: args.images, volumes: args.volumes });
     let nothing = Consent { commands: false };
     let _lock = work::lock(&spec).await?;
     let looked = work::look(&spec, &wish, nothing).await?;

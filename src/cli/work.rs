@@ -12,7 +12,7 @@ use crate::apply::{self, FailureKind, Job, Stop, Summary};
 use crate::event::Event;
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
-use crate::observe::{Need, World, observe};
+use crate::observe::{Need, World, observe, observe_built};
 use crate::observed::Observed;
 use crate::plan::step::{BlockedKind, Plan, Step};
 use crate::plan::{Destroy, ImageGoal, Options, plan, plan_destroy};
@@ -57,7 +57,10 @@ pub(crate) async fn look(spec: &Spec, wish: &Wish, consent: Consent) -> Result<L
     if let Some(cause) = world.refused.clone() {
         return Err(Fault::cause(Exit::Refused, cause));
     }
-    let observed = observe(spec, &world).await;
+    let mut observed = observe(spec, &world).await;
+    if matches!(wish, Wish::Destroy(Destroy { images: true, .. })) {
+        observed.built = observe_built(&world).await;
+    }
     let plan = match wish {
         Wish::Apply(options) => plan(spec, &observed, options),
         Wish::Destroy(destroy) => plan_destroy(spec, &observed, destroy),

@@ -16,10 +16,10 @@ use crate::host::{
 };
 use crate::id::Slot;
 use crate::observed::{
-    Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance,
-    Seen,
+    Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, KeptImage, LocalFile, NotYet,
+    OwnedInstance, Seen,
 };
-use crate::plan::names::label;
+use crate::plan::names::{self, label};
 use crate::plan::owned_service;
 use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec};
@@ -165,8 +165,13 @@ fn engine_still_starts(seen: &HostSeen) -> bool {
 pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -> HostSeen {
     let ask = Ask::new(spec.name.clone(), asked_files(spec, slot, files));
     let engine = host.engine();
-    let (facts, version, containers, digests) =
-        join!(host.facts(&ask), engine.version(), engine.containers(), engine.repo_digests());
+    let (facts, version, containers, images, volumes) = join!(
+        host.facts(&ask),
+        engine.version(),
+        engine.containers(),
+        engine.images(),
+        engine.volumes(&spec.name)
+    );
     let facts = match facts {
         Ok(facts) => facts,
         Err(error) => return HostSeen::Unreachable(error.cause()),
@@ -180,7 +185,7 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
     let missing = version.is_err() && docker == DockerState::Missing;
     let stopped = docker == DockerState::Stopped && version.as_ref().is_err_and(|error| !is_denied(error));
     let engine = match version {
-        Ok(version) => engine_says(version.version, containers, digests),
+        Ok(version) => engine_says(&spec.name, version.version, containers, (images, volumes)),
         Err(error) => Err(engine_cause(&error)),
     };
     if let Some(cause) = engine.as_ref().ok().and_then(|says| lives_elsewhere(spec, slot, &facts, says)) {
@@ -217,26 +222,34 @@ fn asked_files(spec: &Spec, slot: &Slot, files: &Files) -> Vec<AskedFile> {
     asked
 }
 
+#[derive(Default)]
 struct EngineSays {
     version: String,
     containers: Vec<ContainerSeen>,
     digests: BTreeSet<String>,
+    kept: Vec<KeptImage>,
+    volumes: Vec<String>,
 }
 
 fn engine_says(
+    deployment: &str,
     version: String,
     containers: Result<Vec<ContainerSeen>, EngineError>,
-    digests: Result<BTreeSet<String>, EngineError>,
+    (images, volumes): (Result<Vec<KeptImage>, EngineError>, Result<Vec<String>, EngineError>),
 ) -> Result<EngineSays, Cause> {
     let containers = containers.map_err(|error| engine_cause(&error))?;
-    let digests = digests.map_err(|error| engine_cause(&error))?;
-    Ok(EngineSays { version, containers, digests })
+    let images = images.map_err(|error| engine_cause(&error))?;
+    let volumes = volumes.map_err(|error| engine_cause(&error))?;
+    let digests = images.iter().flat_map(|image| image.digests.iter().cloned()).collect();
+    let kept = |image: &KeptImage| image.tags.iter().any(|tag| names::kept_by(deployment, tag).is_some());
+    let kept = images.into_iter().filter(kept).collect();
+    Ok(EngineSays { version, containers, digests, kept, volumes })
 }
 
 fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
-    let (engine, containers, repo_digests) = match engine {
-        Ok(says) => (Seen::Present(says.version), says.containers, says.digests),
-        Err(cause) => (Seen::Unreachable(cause), Vec::new(), BTreeSet::new()),
+    let (engine, says) = match engine {
+        Ok(says) => (Seen::Present(says.version.clone()), says),
+        Err(cause) => (Seen::Unreachable(cause), EngineSays::default()),
     };
     HostFacts {
         arch: facts.arch,
@@ -250,8 +263,11 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         engine_stopped: false,
         distribution: facts.distribution,
         containers,
+        containers: says.containers,
         files: facts.files,
-        repo_digests,
+        repo_digests: says.digests,
+        kept: says.kept,
+        volumes: says.volumes,
         record: facts.record,
         key: facts.key,
         lease: facts.lease,

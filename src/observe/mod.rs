@@ -17,8 +17,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::join;
 use indexmap::IndexMap;
 
+use crate::explain::Explain as _;
 use crate::id::{Arch, Platform, Slot};
-use crate::observed::{Cause, CloudSeen, HostSeen, ImageSeen, Observed, Scope, Seen};
+use crate::observed::{Cause, CloudSeen, HostSeen, ImageSeen, KeptImage, Observed, Scope, Seen};
 use crate::spec::{Machine, Service, Spec};
 
 pub use approach::Approach;
@@ -56,6 +57,19 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
         missing,
         unread: unread.into_keys().collect(),
         secrets: world.secrets.clone(),
+        built: Seen::Absent,
+    }
+}
+
+/// What the engine here has, for who removes what was built in it.
+pub async fn observe_built(world: &World) -> Seen<Vec<KeptImage>> {
+    let engine = match &world.engine {
+        Ok(engine) => engine,
+        Err(cause) => return Seen::Unreachable(cause.clone()),
+    };
+    match engine.images().await {
+        Ok(images) => Seen::Present(images),
+        Err(error) => Seen::Unreachable(error.cause()),
     }
 }
 

@@ -10,6 +10,10 @@ use super::{container, machine, names};
 use crate::observed::{
     CloudSeen, ContainerSeen, HostFacts, HostSeen, ManagedSeen, Observed, OwnedInstance, Seen,
 };
+use super::step::{Action, Change, Cost, Plan, StepId};
+use super::{container, machine, names, prune};
+use crate::id::Slot;
+use crate::observed::{CloudSeen, HostFacts, HostSeen, KeptImage, Observed, Seen};
 use crate::spec::{Machine, Spec};
 
 /// What shall go.
@@ -17,6 +21,10 @@ use crate::spec::{Machine, Spec};
 pub struct Destroy {
     /// Instances by mnemonic name, slot or id; empty is everything.
     pub instances: BTreeSet<String>,
+    /// Images too, on the machines and here.
+    pub images: bool,
+    /// Named volumes too, with their data.
+    pub volumes: bool,
 }
 
 /// Plans a destroy. On EC2 it needs EC2 only: whatever is on the machines ends with them.
@@ -59,14 +67,15 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
                         new: false,
                         late: false,
                     };
-                    destroy_host(&cx, facts, &mut draft, &mut kept);
+                    destroy_host(&cx, (facts, wanted), &mut draft, &mut kept);
                 }
                 Some(HostSeen::Unreachable(cause)) => draft.unreachable(slot.to_string(), cause),
                 Some(HostSeen::Refused(cause)) => draft.refused(slot.to_string(), cause),
                 Some(HostSeen::NotYet(_)) | None => {}
             }
         }
-        kept.extend(kept_images(spec));
+        remove_built(spec, observed, wanted, &mut draft);
+        kept.extend(kept_images(spec, wanted));
     }
     Plan {
         deployment: spec.name.clone(),
@@ -80,15 +89,46 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
     }
 }
 
-fn kept_images(spec: &Spec) -> impl Iterator<Item = String> {
+fn kept_images(spec: &Spec, wanted: &Destroy) -> impl Iterator<Item = String> {
     let built = spec.services.values().filter(|service| service.build.is_some());
-    built.map(|service| {
+    let images = wanted.images;
+    built.filter_map(move |service| {
         let group = spec.groups.get(&service.on).map(|group| &group.machine);
         match group {
-            Some(Machine::Local) => format!("image {} in the local engine", service.image),
-            _ => format!("image {} in the registry, and what was built here", service.image),
+            Some(Machine::Local) if images => None,
+            Some(Machine::Local) => Some(format!("image {} in the local engine", service.image)),
+            _ if images => Some(format!("image {} in the registry", service.image)),
+            _ => Some(format!("image {} in the registry, and what was built here", service.image)),
         }
     })
+}
+
+/// What was built in the engine here; asked for by itself, since on `local` the machine's own step has
+/// let go of the releases first.
+fn remove_built(spec: &Spec, observed: &Observed, wanted: &Destroy, draft: &mut Draft) {
+    if !wanted.images {
+        return;
+    }
+    if let Seen::Unreachable(cause) = &observed.built {
+        return draft.unreachable("images", cause);
+    }
+    let built = prune::built_tags(spec, &observed.built);
+    let before: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
+    if let Some(step) = remove_images(None, "images".to_owned(), &built) {
+        draft.add(step.after(before));
+    }
+}
+
+fn remove_images(
+    slot: Option<Slot>,
+    address: String,
+    images: &[(KeptImage, Vec<String>)],
+) -> Option<NewStep> {
+    let fields = images.iter().map(|(image, tags)| prune::image_field(image, tags)).collect();
+    let tags: Vec<String> = images.iter().flat_map(|(_, tags)| tags.iter().cloned()).collect();
+    let action = Action::RemoveImages { slot, tags };
+    let step = NewStep::new(address, Change::Delete, action).because(Reason::Destroy).fields(fields);
+    (!images.is_empty()).then_some(step)
 }
 
 /// An instance that was asked for.
@@ -169,7 +209,12 @@ pub(super) fn delete(
     }
 }
 
-fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept: &mut Vec<String>) {
+fn destroy_host(
+    cx: &HostContext<'_>,
+    (facts, wanted): (&HostFacts, &Destroy),
+    draft: &mut Draft,
+    kept: &mut Vec<String>,
+) {
     if let Seen::Unreachable(cause) = &facts.engine {
         return draft.unreachable(cx.slot.to_string(), cause);
     }
@@ -192,16 +237,47 @@ fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept
         let step = NewStep::new(format!("{}.files", cx.slot), Change::Delete, action);
         before.push(draft.add(step.because(Reason::Destroy).fields(fields).after(before.clone())));
     }
-    if facts.record.is_some() || !own.is_empty() {
+    before.extend(destroy_data(cx, (facts, wanted), &before, draft));
+    if facts.record.is_some() || !before.is_empty() {
         let action = Action::CleanHost { slot: cx.slot.clone() };
-        let fields = vec![FieldChange::changed("folder", Shown::text(&facts.folder), Shown::Nothing)];
+        let mut fields = vec![FieldChange::changed("folder", Shown::text(&facts.folder), Shown::Nothing)];
+        // They stay as images, without the tag that is ours.
+        let tags = facts.kept.iter().filter(|_| !wanted.images).flat_map(|image| &image.tags);
+        let ours = tags.filter(|tag| names::kept_by(&cx.spec.name, tag).is_some());
+        fields.extend(ours.map(|tag| FieldChange::changed("tag", Shown::text(tag), Shown::Nothing)));
         let step = NewStep::new(format!("{}.a3", cx.slot), Change::Delete, action);
         draft.add(step.because(Reason::Destroy).fields(fields).after(before));
     }
-    let named = cx.spec.services_on(&cx.group.name).flat_map(|service| &service.volumes);
-    for volume in named {
-        if let crate::spec::VolumeSource::Named(name) = &volume.source {
-            kept.push(format!("volume {} on {}", names::volume(&cx.spec.name, name), cx.slot));
-        }
+    if !wanted.volumes {
+        kept.extend(facts.volumes.iter().map(|volume| format!("volume {volume} on {}", cx.slot)));
     }
+}
+
+/// Images and volumes, where a person asked for that.
+fn destroy_data(
+    cx: &HostContext<'_>,
+    (facts, wanted): (&HostFacts, &Destroy),
+    before: &[StepId],
+    draft: &mut Draft,
+) -> Vec<StepId> {
+    let mut steps = Vec::new();
+    if wanted.images {
+        let own = |image: &KeptImage| {
+            let tags = image.tags.iter().filter(|tag| names::kept_by(&cx.spec.name, tag).is_some());
+            (image.clone(), tags.cloned().collect())
+        };
+        let images: Vec<(KeptImage, Vec<String>)> = facts.kept.iter().map(own).collect();
+        let step = remove_images(Some(cx.slot.clone()), format!("{}.images", cx.slot), &images);
+        steps.extend(step.map(|step| draft.add(step.after(before.iter().copied()))));
+    }
+    if wanted.volumes && !facts.volumes.is_empty() {
+        let fields = facts.volumes.iter();
+        let fields = fields.map(|name| FieldChange::changed("volume", Shown::text(name), Shown::Nothing));
+        let fields = fields.collect();
+        let action = Action::RemoveVolumes { slot: cx.slot.clone(), volumes: facts.volumes.clone() };
+        let step = NewStep::new(format!("{}.volumes", cx.slot), Change::Delete, action);
+        let step = step.because(Reason::Destroy).cost(Cost::DataLost).fields(fields);
+        steps.push(draft.add(step.after(before.iter().copied())));
+    }
+    steps
 }

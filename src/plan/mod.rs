@@ -21,6 +21,7 @@ pub mod mnemonic;
 pub mod names;
 mod order;
 pub mod paths;
+mod prune;
 pub mod reason;
 pub mod rollback;
 pub mod settings;
@@ -116,6 +117,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     let images = plan_images(spec, observed, options, &mut draft);
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
     let mut runs = BTreeMap::new();
+    let mut planned = Vec::new();
     for (slot, group) in spec.slots() {
         if unplannable.contains(&slot) || !options.wants_machine(spec, &slot) {
             continue;
@@ -129,6 +131,11 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let late = facts.is_none();
         let cx = HostContext { spec, observed, slot: &slot, group, facts, images, reach, whole, new, late };
         host::plan(&cx, &mut runs, &mut draft);
+        planned.extend(facts.map(|facts| (slot, facts)));
+    }
+    // Once the new release works everywhere, what it pushes out may go.
+    for (slot, facts) in planned {
+        prune::plan(&prune::Kept { spec, observed, slot: &slot, facts }, &mut draft);
     }
     finish(spec, observed, draft)
 }
@@ -192,6 +199,9 @@ pub fn plan_host(
         let (reach, new, late) = (None, false, false);
         let cx = HostContext { spec, observed, slot, group, facts, images, reach, whole, new, late };
         host::plan(&cx, &mut BTreeMap::new(), &mut draft);
+        if let Some(facts) = facts {
+            prune::plan(&prune::Kept { spec, observed, slot, facts }, &mut draft);
+        }
     }
     finish(spec, observed, draft)
 }

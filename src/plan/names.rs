@@ -97,6 +97,19 @@ pub fn kept_image(deployment: &str, service: &str, release: u64) -> String {
     format!("a3/{deployment}/{service}:{release}")
 }
 
+/// Service and release of a tag that [`kept_image`] made for a deployment.
+pub fn kept_by<'a>(deployment: &str, tag: &'a str) -> Option<(&'a str, u64)> {
+    let rest = tag.strip_prefix("a3/")?.strip_prefix(deployment)?.strip_prefix('/')?;
+    let (service, release) = rest.split_once(':')?;
+    Some((service, release.parse().ok()?))
+}
+
+/// Whether a tag is `REPOSITORY:src-<12 hex>`.
+pub fn is_source_tag(tag: &str, repository: &str) -> bool {
+    let source = tag.strip_prefix(repository).and_then(|rest| rest.strip_prefix(":src-"));
+    source.is_some_and(|hex| hex.len() == 12 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
 /// `a3-NAME-GROUP`: the managed security group and key pair of an instance group.
 pub fn managed(deployment: &str, group: &str) -> String {
     format!("a3-{deployment}-{group}")

@@ -140,6 +140,13 @@ pub enum Reason {
     },
     /// The image is not on the machine.
     ToPull,
+    /// Newer releases are as many as `keep_releases` keeps.
+    PastKeep {
+        /// How many.
+        keep: u32,
+    },
+    /// No release that stays has it.
+    NotNeeded,
     /// The machine is new.
     NewMachine,
     /// The machine cannot be asked yet, and a fresh one is assumed.

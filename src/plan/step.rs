@@ -136,6 +136,8 @@ pub enum Cost {
     ReplaceMachine,
     /// Something that cannot be made again ends: a disk.
     DataAtRisk,
+    /// Volumes end, with what is in them.
+    DataLost,
 }
 
 /// What is done; one function of `apply/` each.
@@ -286,6 +288,29 @@ pub enum Action {
         container: String,
         /// Seconds between SIGTERM and SIGKILL.
         grace: u64,
+    },
+    /// Forget releases, and let go of images that only they needed.
+    Prune {
+        /// Where.
+        slot: Slot,
+        /// Their numbers.
+        releases: Vec<u64>,
+        /// Our tags on the images; an image that has no other name goes with them.
+        tags: Vec<String>,
+    },
+    /// Remove images: our tags, and what has no other name.
+    RemoveImages {
+        /// Where; `None` is the engine here, that builds.
+        slot: Option<Slot>,
+        /// The tags.
+        tags: Vec<String>,
+    },
+    /// Remove named volumes with their data.
+    RemoveVolumes {
+        /// Where.
+        slot: Slot,
+        /// The engine's names.
+        volumes: Vec<String>,
     },
     /// Remove the network and a3's folder.
     CleanHost {

@@ -1,6 +1,8 @@
 //! What a step does, in a few words: `build s2`, `launch web/0 (furious_varahamihira)`.
 
 use super::step::{Action, Change, Install, Installer, Step};
+use super::step::{Action, Change, Step};
+use crate::id::Slot;
 
 impl Step {
     /// What it does, in a few words; the same in plans, events and errors.
@@ -44,8 +46,26 @@ impl Step {
             Action::RemoveContainer { slot, container, .. } => {
                 format!("remove container {container} on {slot}")
             }
+            Action::Prune { slot, releases, tags } => prune(slot, releases, tags),
+            Action::RemoveImages { slot, tags } => {
+                let place = slot.as_ref().map_or_else(|| "the engine here".to_owned(), Slot::to_string);
+                format!("remove {} on {place}", counted(tags.len(), "image tag"))
+            }
+            Action::RemoveVolumes { slot, volumes } => {
+                format!("remove {} on {slot}", counted(volumes.len(), "volume"))
+            }
             Action::CleanHost { slot } => format!("remove the network and a3's folder on {slot}"),
         }
+    }
+}
+
+fn prune(slot: &Slot, releases: &[u64], tags: &[String]) -> String {
+    let numbers = releases.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let plural = if releases.len() == 1 { "" } else { "s" };
+    match (releases, tags) {
+        ([], _) => format!("prune images on {slot}"),
+        (_, []) => format!("forget release{plural} {numbers} on {slot}"),
+        _ => format!("prune images of release{plural} {numbers} on {slot}"),
     }
 }
 
@@ -80,6 +100,9 @@ impl Action {
             Self::StartContainer { .. } => "start_container",
             Self::UpdateContainer { .. } => "update_container",
             Self::RemoveContainer { .. } => "remove_container",
+            Self::Prune { .. } => "prune",
+            Self::RemoveImages { .. } => "remove_images",
+            Self::RemoveVolumes { .. } => "remove_volumes",
             Self::CleanHost { .. } => "clean_host",
         }
     }

@@ -82,21 +82,6 @@ impl Record {
         }
     }
 
-    /// Forgets all but the newest `keep` releases; the newest complete one always stays. Gives those
-    /// that were forgotten.
-    pub fn trim(&mut self, keep: usize) -> Vec<Release> {
-        self.releases.sort_by_key(|release| release.number);
-        let complete = self.releases.iter().rposition(|release| release.status == ReleaseStatus::Complete);
-        let surplus = self.releases.len().saturating_sub(keep.max(1));
-        let (mut forgotten, mut kept) = (Vec::new(), Vec::new());
-        for (index, release) in self.releases.drain(..).enumerate() {
-            let list = if index < surplus && Some(index) != complete { &mut forgotten } else { &mut kept };
-            list.push(release);
-        }
-        self.releases = kept;
-        forgotten
-    }
-
     /// What a machine that replaces another starts with: the history, and nothing about files and
     /// containers, which are not there.
     pub fn carried_over(&self) -> Self {
@@ -137,17 +122,6 @@ mod tests {
         record.finish(3, Complete);
         assert_eq!(numbers(&record), [(1, Complete), (2, Failed), (3, Complete)]);
         assert_eq!(record.last_release(), 3);
-    }
-
-    #[test]
-    fn trimming_keeps_a_way_back() {
-        let releases =
-            vec![release(1, Complete), release(2, Complete), release(3, Failed), release(4, Failed)];
-        let mut record = Record { releases, ..Record::default() };
-        let forgotten = record.trim(2);
-        assert_eq!(numbers(&record), [(2, Complete), (3, Failed), (4, Failed)]);
-        assert_eq!(forgotten.len(), 1);
-        assert!(record.trim(0).len() == 1 && record.last_release() == 4);
     }
 
     #[test]

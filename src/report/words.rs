@@ -67,6 +67,8 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::SwapInterrupted => "an earlier swap of this container was interrupted".into(),
         Reason::DataChanged { target } => format!("{target}, which it mounts, changes"),
         Reason::ToPull => "the image is not on the machine".into(),
+        Reason::PastKeep { keep } => format!("{} (keep_releases)", kept_releases(*keep)),
+        Reason::NotNeeded => "no release that stays needs them".into(),
         Reason::NewMachine => "the machine is new".into(),
         Reason::NotSeen => "the machine cannot be asked yet".into(),
     }
@@ -86,6 +88,10 @@ pub fn drift_text(reason: &Reason) -> String {
         Reason::StoppedByPerson { by } => format!("stopped by {by}"),
         Reason::Unhealthy => "unhealthy".into(),
         other => reason_text(other),
+fn kept_releases(keep: u32) -> String {
+    match keep {
+        1 => "only the newest complete release stays".into(),
+        keep => format!("only the newest {keep} complete releases stay"),
     }
 }
 
@@ -125,6 +131,7 @@ pub fn cost_text(cost: Cost) -> Option<String> {
             Some("the machine ends with its disk; a new one has a new address and takes minutes".into())
         }
         Cost::DataAtRisk => Some("its disk ends with it: what is only there is lost".into()),
+        Cost::DataLost => Some("data at risk: what is in them is lost".into()),
     }
 }
 
@@ -174,6 +181,15 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::RemoveFiles { .. } | Action::RemoveContainer { .. } | Action::CleanHost { .. }, _) => {
             "removed"
         }
+        (Action::Prune { .. }, _) => "pruned",
+        (
+            Action::RemoveFiles { .. }
+            | Action::RemoveContainer { .. }
+            | Action::RemoveImages { .. }
+            | Action::RemoveVolumes { .. }
+            | Action::CleanHost { .. },
+            _,
+        ) => "removed",
     }
 }
 

@@ -66,7 +66,7 @@ use Cost::{CreateOnly, Ignored, InPlace, Parts, Recreate, Replace, StopStart};
 pub const FIELDS: &[Field] = &[
     field("name", CreateOnly, "marks everything; another name is another deployment"),
     field("required_version", Ignored, "which a3 may read the file"),
-    field("keep_releases", InPlace, "how many releases' images a host keeps"),
+    field("keep_releases", InPlace, "how many complete releases a machine keeps, with their images"),
     field("registry", Parts, "where images go and come from"),
     field("registry.server", Recreate, "moves the images to another registry"),
     field("registry.username", Ignored, "used at the next push and pull"),

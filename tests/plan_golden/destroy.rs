@@ -18,12 +18,53 @@ fn destroy_all_on_ec2() {
 fn destroy_all_on_a_host() {
     let (mut spec, _) = on_host();
     spec.services["s2"].volumes[0].source = a3::spec::VolumeSource::Named("data".into());
-    let seen = deployed(&spec);
+    let mut seen = deployed(&spec);
+    facts(&mut seen, 0).volumes = vec!["music-me_data".into()];
     let plan = plan_destroy(&spec, &seen, &Destroy::default());
     golden("destroy_host", &plan);
     assert_eq!(kinds(&plan), ["remove_container", "remove_files", "clean_host"]);
     let after = simulate::apply_plan(&spec, &seen, &plan);
     assert!(plan_destroy(&spec, &after, &Destroy::default()).is_empty());
+}
+
+/// What is there of a machine's and this machine's images.
+fn with_data(seen: &mut Observed) {
+    facts(seen, 0).volumes = vec!["music-me_data".into()];
+    let image = |tags: &[&str]| KeptImage {
+        id: digest(tags[0]).to_string(),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        digests: Vec::new(),
+    };
+    seen.built = Seen::Present(vec![
+        image(&["music-me-s2:src-0123456789ab", "ghcr.io/me/s2-standalone:v0.75", "mine:1"]),
+        image(&["music-me-s2:src-ba9876543210"]),
+        image(&["music-me-other:src-0123456789ab"]),
+        image(&["music-me-s2:latest"]),
+    ]);
+}
+
+#[test]
+fn destroy_with_images_and_volumes() {
+    let (spec, mut seen) = on_host();
+    with_data(&mut seen);
+    let wanted = Destroy { images: true, volumes: true, ..Destroy::default() };
+    let plan = plan_destroy(&spec, &seen, &wanted);
+    golden("destroy_images_and_volumes", &plan);
+    let expected = [
+        "remove_container",
+        "remove_files",
+        "remove_images",
+        "remove_volumes",
+        "clean_host",
+        "remove_images",
+    ];
+    assert_eq!(kinds(&plan), expected);
+    let after = simulate::apply_plan(&spec, &seen, &plan);
+    assert!(plan_destroy(&spec, &after, &wanted).is_empty());
+    // After a destroy that kept them, they can still be asked for.
+    let first = simulate::apply_plan(&spec, &seen, &plan_destroy(&spec, &seen, &Destroy::default()));
+    let late = plan_destroy(&spec, &first, &wanted);
+    assert_eq!(kinds(&late), ["remove_volumes", "clean_host", "remove_images"]);
 }
 
 #[test]
@@ -34,11 +75,11 @@ fn destroy_by_name() {
     more.hosts.insert(slot(1), HostSeen::NotYet(NotYet::NotLaunched));
     let mut two = simulate::apply(&spec, &more, &Options::default());
     let name = instance(&mut two, 1).name.clone();
-    let wanted = Destroy { instances: [name].into() };
+    let wanted = Destroy { instances: [name].into(), ..Destroy::default() };
     let plan = plan_destroy(&spec, &two, &wanted);
     golden("destroy_by_name", &plan);
     assert_eq!(kinds(&plan), ["terminate"]);
-    let wanted = Destroy { instances: ["web/7".to_owned()].into() };
+    let wanted = Destroy { instances: ["web/7".to_owned()].into(), ..Destroy::default() };
     golden("destroy_unknown_name", &plan_destroy(&spec, &two, &wanted));
 }
 

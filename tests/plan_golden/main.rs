@@ -16,6 +16,7 @@ mod images;
 mod install;
 mod machines;
 mod orders;
+mod prune;
 mod rollback;
 mod whole;
 
@@ -23,6 +24,8 @@ use a3::id::{Arch, Platform, Slot};
 use a3::observed::{
     ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, LocalImage,
     ManagedSeen, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
+    ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, KeptImage,
+    LocalImage, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
 };
 use a3::plan::step::{BlockedKind, Plan};
 use a3::plan::{Destroy, Options, hash, plan, plan_destroy};

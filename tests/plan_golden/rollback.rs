@@ -40,7 +40,7 @@ fn back_and_forward_again() {
     after.images = deployed(&host_spec()).images;
     after.files = seen.files.clone();
     let forward = planned("past_a_rollback", &spec, &after);
-    assert_eq!(kinds(&forward), ["run"]);
+    assert_eq!(kinds(&forward), ["run", "prune"]);
     let again = simulate::apply_plan(&spec, &after, &forward);
     assert!(plan(&spec, &again, &Options::default()).notices.is_empty());
     // The newest below is the rollback, which is where it went.

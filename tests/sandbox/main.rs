@@ -30,6 +30,7 @@ mod place;
 mod plan;
 mod pool;
 mod process;
+mod prune;
 mod rollback;
 mod saved;
 mod shells;

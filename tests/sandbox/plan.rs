@@ -21,9 +21,11 @@ impl Plan {
         self.document["steps"].as_array().unwrap()
     }
 
-    /// The kinds of the steps, in order.
+    /// The kinds of the steps, in order; but for pruning, which depends on how many releases a borrowed
+    /// machine has behind it.
     pub(crate) fn kinds(&self) -> Vec<&str> {
-        self.steps().iter().map(|step| step["kind"].as_str().unwrap()).collect()
+        let kinds = self.steps().iter().map(|step| step["kind"].as_str().unwrap());
+        kinds.filter(|kind| *kind != "prune").collect()
     }
 
     /// The reasons of all steps of a kind.

@@ -7,8 +7,10 @@ use a3::id::{Digest, Slot};
 use a3::observed::{
     ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, LocalImage,
     ManagedSeen, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
+    ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, KeptImage,
+    LocalImage, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
 };
-use a3::plan::names::{label, own_mark};
+use a3::plan::names::{kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, hash, paths, plan, plan_host};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
@@ -26,7 +28,10 @@ pub(crate) fn apply(spec: &Spec, seen: &Observed, options: &Options) -> Observed
 
 /// The world after a plan.
 pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observed {
-    let mut world = World { spec, seen: seen.clone(), made: BTreeMap::new(), images: BTreeMap::new() };
+    let records = seen.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
+    let release = records.map(Record::last_release).max().unwrap_or(0) + 1;
+    let (made, images) = (BTreeMap::new(), BTreeMap::new());
+    let mut world = World { spec, seen: seen.clone(), release, made, images };
     let mut later: Vec<Slot> = Vec::new();
     for step in &planned.steps {
         for before in &step.after {
@@ -69,6 +74,8 @@ fn slot_of(action: &Action) -> Option<Slot> {
 struct World<'a> {
     spec: &'a Spec,
     seen: Observed,
+    /// The number of the release that this apply makes.
+    release: u64,
     /// What a build or push yields.
     made: BTreeMap<StepId, Digest>,
     images: BTreeMap<String, Image>,
@@ -257,6 +264,18 @@ impl World<'_> {
         facts
     }
 
+    /// The release that this apply makes on a machine: complete, since all of it is done.
+    fn begun(&mut self, slot: &Slot) -> &mut Release {
+        let (number, rollback) = (self.release, self.spec.rollback.clone());
+        let releases = &mut self.host(slot).record.as_mut().unwrap().releases;
+        if releases.last().is_none_or(|last| last.number != number) {
+            let services = releases.last().map(|last| last.services.clone()).unwrap_or_default();
+            let (status, by, at) = (ReleaseStatus::Complete, "me@laptop".into(), world::NOW);
+            releases.push(Release { number, status, by, at, services, rollback });
+        }
+        releases.last_mut().unwrap()
+    }
+
     fn on_host(&mut self, action: &Action) {
         match action {
             Action::Copy { slot, service, files } => {
@@ -294,8 +313,28 @@ impl World<'_> {
                 let record = self.host(slot).record.as_mut().unwrap();
                 record.in_place.insert(service.clone(), settings.clone());
             }
-            Action::RemoveContainer { slot, container, .. } => {
+            Action::RemoveContainer { slot, service, container, .. } => {
                 self.host(slot).containers.retain(|one| one.name != *container);
+                self.begun(slot).services.remove(service);
+            }
+            Action::Prune { slot, releases, tags } => {
+                let host = self.host(slot);
+                let record = host.record.as_mut().unwrap();
+                record.releases.retain(|release| !releases.contains(&release.number));
+                assert!(record.releases.iter().any(|release| release.status == ReleaseStatus::Complete));
+                let_go(host, tags);
+            }
+            Action::RemoveImages { slot: Some(slot), tags } => let_go(self.host(slot), tags),
+            Action::RemoveImages { slot: None, .. } => self.seen.built = Seen::Absent,
+            Action::RemoveVolumes { slot, volumes } => {
+                self.host(slot).volumes.retain(|volume| !volumes.contains(volume));
+            }
+            Action::CleanHost { slot } => {
+                let prefix = format!("a3/{}/", self.spec.name);
+                let host = self.host(slot);
+                host.kept.iter_mut().for_each(|image| image.tags.retain(|tag| !tag.starts_with(&prefix)));
+                host.kept.retain(|image| image.tags.iter().any(|tag| tag.starts_with(&prefix)));
+                host.record = None;
             }
             Action::CleanHost { slot } => self.host(slot).record = None,
             Action::Install(install) => {
@@ -325,25 +364,16 @@ impl World<'_> {
             Image::Local { id } => id.to_string(),
             Image::From { .. } => panic!("{} has no image", run.service),
         };
-        let (spec, secrets) = (self.spec, self.seen.secrets.clone());
+        let (spec, secrets, number) = (self.spec, self.seen.secrets.clone(), self.release);
         let host = self.host(&run.slot);
         let service = &spec.services[&run.service];
         let config = hash::config(&run.settings, service, &secrets, host.key.as_ref()).unwrap();
         let record = host.record.as_mut().unwrap();
-        let number = record.last_release() + 1;
         let settings = serde_json::to_value(&run.settings).unwrap();
         let (check, platform) = (run.check.clone(), None);
         let (image, config) = (image.clone(), config.clone());
         let released =
             ReleasedService { image: image.clone(), config: config.clone(), settings, check, platform };
-        record.releases.push(Release {
-            number,
-            status: ReleaseStatus::Complete,
-            by: "me@laptop".into(),
-            at: world::NOW,
-            services: [(run.service.clone(), released)].into(),
-            rollback: spec.rollback.clone(),
-        });
         record.in_place.insert(run.service.clone(), run.settings.in_place.clone());
         let name = &run.settings.name;
         let labels = [
@@ -377,8 +407,32 @@ impl World<'_> {
             ports: ports.collect(),
             mounts: Vec::new(),
         });
+        let tag = kept_image(&spec.name, &run.service, number);
+        host.kept.iter_mut().for_each(|kept| kept.tags.retain(|known| *known != tag));
+        match host.kept.iter_mut().find(|kept| kept.is(&image)) {
+            Some(kept) => kept.tags.push(tag),
+            None => {
+                let digests = if image.contains('@') { vec![image.clone()] } else { Vec::new() };
+                host.kept.push(KeptImage { id: image.clone(), tags: vec![tag], digests });
+            }
+        }
+        host.kept.retain(|kept| !kept.tags.is_empty());
         if image.contains('@') {
             host.repo_digests.insert(image);
         }
+        self.begun(&run.slot).services.insert(run.service.clone(), released);
     }
+}
+
+/// An image that has no name left goes; of one that somebody else has named, only our tags.
+fn let_go(host: &mut HostFacts, tags: &[String]) {
+    for image in &mut host.kept {
+        image.tags.retain(|tag| !tags.contains(tag));
+        if image.tags.is_empty() {
+            let used = |one: &ContainerSeen| image.is(&one.image_id);
+            assert!(!host.containers.iter().any(used), "an image in use was pruned: {image:?}");
+            host.repo_digests.retain(|digest| !image.digests.contains(digest));
+        }
+    }
+    host.kept.retain(|image| !image.tags.is_empty());
 }

@@ -212,6 +212,7 @@ pub(crate) fn nothing(spec: &Spec) -> Observed {
         missing: Vec::new(),
         unread: Default::default(),
         secrets: Secrets::default(),
+        built: Seen::Absent,
     };
     for service in spec.services.values() {
         seen.images.insert(service.name.clone(), no_image(service));
@@ -285,6 +286,8 @@ pub(crate) fn fresh_host() -> HostFacts {
         containers: Vec::new(),
         files: BTreeMap::new(),
         repo_digests: BTreeSet::new(),
+        kept: Vec::new(),
+        volumes: Vec::new(),
         record: None,
         key: Some(SecretString::from("a key of this host".to_owned())),
         lease: None,

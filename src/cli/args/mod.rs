@@ -228,6 +228,12 @@ pub struct DestroyArgs {
     /// With --all: the name of a deployment to end, without a terminal to type it on.
     #[arg(long, value_name = "DEPLOYMENT", requires = "all")]
     pub confirm: Vec<String>,
+    /// Images too: those kept on existing machines, and what was built here. Never those in registries.
+    #[arg(long, conflicts_with = "instance")]
+    pub images: bool,
+    /// Named volumes too, with the data in them.
+    #[arg(long, conflicts_with = "instance")]
+    pub volumes: bool,
     /// Does not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,

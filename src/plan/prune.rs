@@ -1,0 +1,205 @@
+//! Releases that are not kept any more, and images that only they needed.
+//!
+//! Nothing leaves that a kept release, a container (anyone's) or the source here needs; of an image,
+//! only the tags that a3 gave it, and it goes itself where it has no other name.
+
+use std::collections::BTreeSet;
+
+use super::container::owned_service;
+use super::draft::{Draft, NewStep};
+use super::names;
+use super::reason::{FieldChange, Reason, Shown};
+use super::step::{Action, Change, Image, StepId};
+use crate::id::Slot;
+use crate::observed::{HostFacts, HostSeen, KeptImage, Observed, Seen};
+use crate::record::{Record, Release, ReleaseStatus};
+use crate::spec::{Machine, Rollback, Spec};
+
+/// One machine, and what it keeps.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) observed: &'a Observed,
+    pub(crate) slot: &'a Slot,
+    pub(crate) facts: &'a HostFacts,
+}
+
+/// Plans what goes once the steps that are planned so far are done.
+pub(crate) fn plan(kept: &Kept<'_>, draft: &mut Draft) {
+    let begins = draft.steps.iter().any(|step| step.begins_release_on(kept.slot));
+    let nothing = Record::default();
+    let record = kept.facts.record.as_ref().unwrap_or(&nothing);
+    let complete = record.releases.iter().any(|release| release.status == ReleaseStatus::Complete);
+    // A lost record says nothing about what may go; the next release begins it again.
+    if !(begins || complete) || kept.facts.engine.present().is_none() {
+        return;
+    }
+    // A rollback is what an earlier release was, and must not push out a way further down.
+    let adds = begins && !kept.spec.rollback.as_ref().is_some_and(is_whole);
+    let gone = forgotten(record, kept.spec.keep_releases, adds);
+    let needed = kept.needed(record, &gone, draft);
+    let images: Vec<(&KeptImage, Vec<String>)> = kept
+        .facts
+        .kept
+        .iter()
+        .filter(|image| !needed.iter().any(|needed| image.is(needed)))
+        .map(|image| (image, kept.own_tags(image, begins)))
+        .filter(|(_, tags)| !tags.is_empty())
+        .collect();
+    if gone.is_empty() && images.is_empty() {
+        return;
+    }
+    let reason = match gone.is_empty() {
+        true => Reason::NotNeeded,
+        false => Reason::PastKeep { keep: kept.spec.keep_releases },
+    };
+    let mut fields: Vec<FieldChange> = record
+        .releases
+        .iter()
+        .filter(|release| gone.contains(&release.number))
+        .map(|release| {
+            FieldChange::changed(format!("release {}", release.number), said(release), Shown::Nothing)
+        })
+        .collect();
+    fields.extend(images.iter().map(|(image, tags)| image_field(image, tags)));
+    let tags = images.into_iter().flat_map(|(_, tags)| tags).collect();
+    let before: Vec<StepId> =
+        draft.steps.iter().filter(|step| kept.is_before(&step.action)).map(|step| step.id).collect();
+    let releases = gone.into_iter().collect();
+    let action = Action::Prune { slot: kept.slot.clone(), releases, tags };
+    let step = NewStep::new(format!("{}.releases", kept.slot), Change::Delete, action);
+    draft.add(step.because(reason).fields(fields).after(before));
+}
+
+/// The releases below the oldest complete one that stays; rollbacks count as what they went back to.
+fn forgotten(record: &Record, keep: u32, adds: bool) -> BTreeSet<u64> {
+    let mut complete: Vec<u64> = record
+        .releases
+        .iter()
+        .filter(|release| release.status == ReleaseStatus::Complete)
+        .filter(|release| !release.rollback.as_ref().is_some_and(is_whole))
+        .map(|release| release.number)
+        .collect();
+    complete.sort_unstable();
+    let stay = usize::try_from(keep).unwrap_or(usize::MAX).max(1) - usize::from(adds);
+    let numbers = record.releases.iter().map(|release| release.number);
+    match complete.len().checked_sub(stay) {
+        None => BTreeSet::new(),
+        Some(surplus) => match complete.get(surplus) {
+            Some(oldest) => numbers.filter(|number| number < oldest).collect(),
+            // The one that begins is all that stays.
+            None => numbers.collect(),
+        },
+    }
+}
+
+fn is_whole(rollback: &Rollback) -> bool {
+    rollback.services.is_empty()
+}
+
+fn said(release: &Release) -> Shown {
+    let status = match release.status {
+        ReleaseStatus::Complete => "complete",
+        ReleaseStatus::Started | ReleaseStatus::Failed => "failed",
+    };
+    Shown::Text(format!("{status}, by {}", release.by))
+}
+
+/// By the name that a person knows it by.
+pub(super) fn image_field(image: &KeptImage, tags: &[String]) -> FieldChange {
+    let name = image.digests.first().or(tags.first()).unwrap_or(&image.id);
+    let others = image.tags.len() > tags.len();
+    let what = if others { format!("{name} (has other names, and stays)") } else { name.clone() };
+    FieldChange::changed("image", Shown::Text(what), Shown::Nothing)
+}
+
+impl Kept<'_> {
+    /// What images have to stay, as `REPO@sha256:…` or ids.
+    fn needed(&self, record: &Record, gone: &BTreeSet<u64>, draft: &Draft) -> BTreeSet<String> {
+        let stay = record.releases.iter().filter(|release| !gone.contains(&release.number));
+        let released = stay.flat_map(|release| release.services.values()).map(|one| one.image.clone());
+        let mut needed: BTreeSet<String> = released.collect();
+        let mut replaced = BTreeSet::new();
+        for action in draft.steps.iter().map(|step| &step.action) {
+            match action {
+                Action::Run(run) if run.slot == *self.slot => {
+                    needed.extend(match &run.image {
+                        Image::Pinned { repository, digest } => Some(format!("{repository}@{digest}")),
+                        Image::Local { id } => Some(id.to_string()),
+                        Image::From { .. } => None,
+                    });
+                    replaced.insert(run.service.as_str());
+                }
+                Action::RemoveContainer { slot, service, .. } if slot == self.slot => {
+                    replaced.insert(service);
+                }
+                _ => {}
+            }
+        }
+        for seen in &self.facts.containers {
+            let own = owned_service(self.spec, self.slot, seen);
+            if !own.is_some_and(|service| replaced.contains(service)) {
+                needed.insert(seen.image_id.clone());
+                needed.extend(seen.labels.get(names::label::IMAGE).filter(|_| own.is_some()).cloned());
+            }
+        }
+        let images = self.observed.images.values();
+        let here = images.filter_map(|image| image.local_source.present());
+        needed.extend(here.map(|image| image.id.to_string()));
+        needed
+    }
+
+    /// Tags that a3 gave it. After a lost record, the release that begins may take one of them over.
+    fn own_tags(&self, image: &KeptImage, begins: bool) -> Vec<String> {
+        let records = self.observed.hosts.values().filter_map(HostSeen::facts);
+        let last = records.filter_map(|facts| facts.record.as_ref()).map(Record::last_release).max();
+        let last = last.unwrap_or(0);
+        let on_local = self.spec.groups.get(&self.slot.group).map(|group| &group.machine);
+        let on_local = matches!(on_local, Some(Machine::Local));
+        let is_own = |tag: &&String| match names::kept_by(&self.spec.name, tag) {
+            Some((_, release)) => !begins || release != last + 1,
+            None => on_local && is_built(self.spec, tag),
+        };
+        image.tags.iter().filter(is_own).cloned().collect()
+    }
+
+    /// Steps that make, prove or end a release, anywhere: as long as they may fail, nothing goes.
+    fn is_before(&self, action: &Action) -> bool {
+        match action {
+            Action::Run(_) | Action::RemoveContainer { .. } => true,
+            Action::Restart { slot, .. } | Action::StartContainer { slot, .. } => slot == self.slot,
+            _ => false,
+        }
+    }
+}
+
+/// Whether a tag is what a build of a service of the spec yields: `NAME-SERVICE:src-…`, `REPO:src-…`.
+pub(super) fn is_built(spec: &Spec, tag: &str) -> bool {
+    spec.services.values().any(|service| {
+        let local = format!("{}-{}", spec.name, service.name);
+        let repository = names::repository(&service.image);
+        let repository = repository.strip_prefix("docker.io/library/").unwrap_or(&repository).to_owned();
+        [local, repository].iter().any(|repository| names::is_source_tag(tag, repository))
+    })
+}
+
+/// The tags here of images that were built for a deployment: those by source, and beside them the
+/// spec's reference.
+pub(super) fn built_tags(spec: &Spec, seen: &Seen<Vec<KeptImage>>) -> Vec<(KeptImage, Vec<String>)> {
+    let images = seen.present().into_iter().flatten();
+    let own = images.filter_map(|image| {
+        let built = image.tags.iter().any(|tag| is_built(spec, tag));
+        let reference = |tag: &String| {
+            let short = |reference: &str| reference.strip_prefix("docker.io/library/").map(str::to_owned);
+            spec.services
+                .values()
+                .any(|service| service.image == *tag || short(&service.image).as_ref() == Some(tag))
+        };
+        let is_own = |tag: &&String| {
+            is_built(spec, tag) || reference(tag) || names::kept_by(&spec.name, tag).is_some()
+        };
+        let tags: Vec<String> = image.tags.iter().filter(is_own).cloned().collect();
+        built.then(|| (image.clone(), tags))
+    });
+    own.collect()
+}
