@@ -452,6 +452,8 @@ pub struct Distribution {
     pub version: String,
     /// `Debian GNU/Linux 13 (trixie)`.
     pub name: String,
+}
+
 /// An image that a tag of ours keeps, with every name that it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptImage {

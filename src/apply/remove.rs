@@ -61,10 +61,8 @@ pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
     let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);
     if seen.is_none_or(|facts| facts.engine != Seen::Absent) {
         site.engine.remove_network(&names::network(deployment), deployment).await?;
-        site.engine.release_images(deployment, &BTreeMap::new()).await?;
+        site.engine.release_images(deployment).await?;
     }
-    site.engine.remove_network(&names::network(deployment), deployment).await?;
-    site.engine.release_images(deployment).await?;
     site.remove_folder().await?;
     work.sites.close(slot).ok_or_else(|| Failure::new(format!("{slot} was closed already"), None))?;
     Ok(Done::noted(site.folder.clone()))

@@ -150,6 +150,7 @@ impl Account {
             hosts: Default::default(),
             files: Default::default(),
             missing: Vec::new(),
+            built: Seen::Absent,
             unread: BTreeSet::new(),
             secrets: Secrets::default(),
         };

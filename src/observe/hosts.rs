@@ -262,7 +262,6 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         engine,
         engine_stopped: false,
         distribution: facts.distribution,
-        containers,
         containers: says.containers,
         files: facts.files,
         repo_digests: says.digests,

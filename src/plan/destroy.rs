@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, NewStep};
 use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
-use super::step::{Action, Change, Plan, StepId};
-use super::{container, machine, names};
-use crate::observed::{
-    CloudSeen, ContainerSeen, HostFacts, HostSeen, ManagedSeen, Observed, OwnedInstance, Seen,
-};
 use super::step::{Action, Change, Cost, Plan, StepId};
 use super::{container, machine, names, prune};
 use crate::id::Slot;
-use crate::observed::{CloudSeen, HostFacts, HostSeen, KeptImage, Observed, Seen};
+use crate::observed::{
+    CloudSeen, ContainerSeen, HostFacts, HostSeen, KeptImage, ManagedSeen, Observed, OwnedInstance, Seen,
+};
 use crate::spec::{Machine, Spec};
 
 /// What shall go.

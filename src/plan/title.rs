@@ -1,7 +1,6 @@
 //! What a step does, in a few words: `build s2`, `launch web/0 (furious_varahamihira)`.
 
 use super::step::{Action, Change, Install, Installer, Step};
-use super::step::{Action, Change, Step};
 use crate::id::Slot;
 
 impl Step {

@@ -88,6 +88,9 @@ pub fn drift_text(reason: &Reason) -> String {
         Reason::StoppedByPerson { by } => format!("stopped by {by}"),
         Reason::Unhealthy => "unhealthy".into(),
         other => reason_text(other),
+    }
+}
+
 fn kept_releases(keep: u32) -> String {
     match keep {
         1 => "only the newest complete release stays".into(),
@@ -178,9 +181,6 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::Run(_), _) => "replaced",
         (Action::Restart { .. }, _) => "restarted",
         (Action::StopContainer { .. }, _) => "stopped",
-        (Action::RemoveFiles { .. } | Action::RemoveContainer { .. } | Action::CleanHost { .. }, _) => {
-            "removed"
-        }
         (Action::Prune { .. }, _) => "pruned",
         (
             Action::RemoveFiles { .. }

@@ -22,10 +22,8 @@ mod whole;
 
 use a3::id::{Arch, Platform, Slot};
 use a3::observed::{
-    ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, LocalImage,
-    ManagedSeen, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
     ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, KeptImage,
-    LocalImage, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
+    LocalImage, ManagedSeen, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
 };
 use a3::plan::step::{BlockedKind, Plan};
 use a3::plan::{Destroy, Options, hash, plan, plan_destroy};

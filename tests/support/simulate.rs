@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use a3::id::{Digest, Slot};
 use a3::observed::{
-    ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, LocalImage,
-    ManagedSeen, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
     ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, KeptImage,
-    LocalImage, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
+    LocalImage, ManagedSeen, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
 };
 use a3::plan::names::{kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
