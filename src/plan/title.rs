@@ -1,6 +1,6 @@
 //! What a step does, in a few words: `build s2`, `launch web/0 (furious_varahamihira)`.
 
-use super::step::{Action, Change, Step};
+use super::step::{Action, Change, Firewall, Rule, Step};
 
 impl Step {
     /// What it does, in a few words; the same in plans, events and errors.
@@ -13,7 +13,7 @@ impl Step {
             Action::Firewall(firewall) if firewall.id.is_none() => {
                 format!("create security group {}", firewall.name)
             }
-            Action::Firewall(firewall) => format!("change security group {}", firewall.name),
+            Action::Firewall(firewall) => rules(firewall),
             Action::Launch(launch) => {
                 let verb = if self.change == Change::Replace { "replace" } else { "launch" };
                 format!("{verb} {} ({})", launch.slot, launch.name)
@@ -40,6 +40,19 @@ impl Step {
             }
             Action::CleanHost { slot } => format!("remove the network and a3's folder on {slot}"),
         }
+    }
+}
+
+/// A way in for whoever plans is said as that; the rest is a change of rules.
+fn rules(firewall: &Firewall) -> String {
+    let is_ssh = |rule: &&Rule| rule.description.starts_with("ssh ");
+    let from: Vec<&str> = firewall.open.iter().filter(is_ssh).map(|rule| rule.cidr.as_str()).collect();
+    let mut others = firewall.open.iter().chain(firewall.close.iter().map(|(_, rule)| rule));
+    let others = others.any(|rule| !is_ssh(&rule));
+    match from.join(", ") {
+        from if from.is_empty() => format!("change security group {}", firewall.name),
+        from if others => format!("allow ssh from {from}, and change security group {}", firewall.name),
+        from => format!("allow ssh from {from}"),
     }
 }
 
