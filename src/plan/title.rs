@@ -2,6 +2,7 @@
 
 use super::step::{Action, Change, Install, Installer, Step};
 use crate::id::Slot;
+use super::step::{Action, Change, Firewall, Rule, Step};
 
 impl Step {
     /// What it does, in a few words; the same in plans, events and errors.
@@ -14,7 +15,7 @@ impl Step {
             Action::Firewall(firewall) if firewall.id.is_none() => {
                 format!("create security group {}", firewall.name)
             }
-            Action::Firewall(firewall) => format!("change security group {}", firewall.name),
+            Action::Firewall(firewall) => rules(firewall),
             Action::Launch(launch) => {
                 let verb = if self.change == Change::Replace { "replace" } else { "launch" };
                 format!("{verb} {} ({})", launch.slot, launch.name)
@@ -65,6 +66,16 @@ fn prune(slot: &Slot, releases: &[u64], tags: &[String]) -> String {
         ([], _) => format!("prune images on {slot}"),
         (_, []) => format!("forget release{plural} {numbers} on {slot}"),
         _ => format!("prune images of release{plural} {numbers} on {slot}"),
+/// A way in for whoever plans is said as that; the rest is a change of rules.
+fn rules(firewall: &Firewall) -> String {
+    let is_ssh = |rule: &&Rule| rule.description.starts_with("ssh ");
+    let from: Vec<&str> = firewall.open.iter().filter(is_ssh).map(|rule| rule.cidr.as_str()).collect();
+    let mut others = firewall.open.iter().chain(firewall.close.iter().map(|(_, rule)| rule));
+    let others = others.any(|rule| !is_ssh(&rule));
+    match from.join(", ") {
+        from if from.is_empty() => format!("change security group {}", firewall.name),
+        from if others => format!("allow ssh from {from}, and change security group {}", firewall.name),
+        from => format!("allow ssh from {from}"),
     }
 }
 
