@@ -19,7 +19,7 @@ use crate::observed::{
     Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, LocalFile, NotYet, OwnedInstance,
     Seen,
 };
-use crate::plan::names::label;
+use crate::plan::names::{keys_mark, label};
 use crate::plan::owned_service;
 use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec};
@@ -138,6 +138,7 @@ fn engine_still_starts(seen: &HostSeen) -> bool {
 /// Asks a connected machine everything at once: one remote command beside the engine's calls.
 pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -> HostSeen {
     let ask = Ask::new(spec.name.clone(), asked_files(spec, slot, files));
+    let ask = Ask { keys_mark: keys_mark(&spec.name, &slot.group), ..ask };
     let engine = host.engine();
     let (facts, version, containers, digests) =
         join!(host.facts(&ask), engine.version(), engine.containers(), engine.repo_digests());
@@ -224,6 +225,7 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         engine_stopped: false,
         distribution: facts.distribution,
         containers,
+        admitted: facts.admitted,
         files: facts.files,
         repo_digests,
         record: facts.record,

@@ -6,7 +6,7 @@ use super::draft::{Draft, NewStep};
 use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Plan, StepId};
-use super::{container, machine, names};
+use super::{admit, container, machine, names};
 use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
 use crate::spec::{Machine, Spec};
 
@@ -175,6 +175,7 @@ fn destroy_host(cx: &HostContext<'_>, facts: &HostFacts, draft: &mut Draft, kept
         let step = NewStep::new(format!("{}.files", cx.slot), Change::Delete, action);
         before.push(draft.add(step.because(Reason::Destroy).fields(fields).after(before.clone())));
     }
+    before.extend(admit::remove(cx, draft));
     if facts.record.is_some() || !own.is_empty() {
         let action = Action::CleanHost { slot: cx.slot.clone() };
         let fields = vec![FieldChange::changed("folder", Shown::text(&facts.folder), Shown::Nothing)];

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod admit;
 mod bystanders;
 mod changes;
 mod cloud;
@@ -11,6 +12,7 @@ mod credentials;
 mod deployment;
 mod drift;
 mod edits;
+mod host_kinds;
 mod images;
 mod install;
 mod interrupt;
