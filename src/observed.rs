@@ -427,6 +427,8 @@ pub struct HostFacts {
     pub distribution: Option<Distribution>,
     /// Containers that are ours, and others whose name or ports may be in the way.
     pub containers: Vec<ContainerSeen>,
+    /// The public keys in a3's part of the ssh user's `authorized_keys`.
+    pub admitted: Vec<String>,
     /// By resolved target path, for every file that the spec or the record names.
     pub files: BTreeMap<String, FileSeen>,
     /// Manifest digests (`repo@sha256:…`) of the images there.

@@ -183,7 +183,8 @@ fn is_same_work(a: &Step, b: &Step) -> bool {
 /// of images.
 pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
     match action {
-        Action::Copy { slot, .. }
+        Action::Admit { slot, .. }
+        | Action::Copy { slot, .. }
         | Action::RemoveFiles { slot, .. }
         | Action::Login { slot, .. }
         | Action::Restart { slot, .. }

@@ -5,6 +5,7 @@
 //! repeated after a crash, and its errors.
 
 mod address;
+mod admit;
 mod build;
 mod copy;
 mod failure;

@@ -2,6 +2,7 @@
 
 use super::failure::{Done, Failure, StepResult};
 use super::{Work, build, copy, halt, install, instance, login, prune, push, remove, run, tag};
+use super::{Work, admit, build, copy, install, instance, login, push, remove, run, tag};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
 
@@ -17,6 +18,7 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
         Action::Install(planned) => {
             install::install(work, &*work.sites.get(&planned.slot)?, planned, sink).await
         }
+        Action::Admit { slot, keys } => admit::admit(work, &*work.sites.get(slot)?, keys).await,
         Action::Copy { .. } | Action::RemoveFiles { .. } => on_files(work, step, sink).await,
         Action::Login { slot, server, image, persist } => {
             let wanted = login::Login { server, image, persist: *persist };

@@ -10,6 +10,7 @@ use super::Host;
 use super::error::HostError;
 use crate::id::{Arch, Digest};
 use crate::observed::{Distribution, FileSeen};
+use crate::plan::names::{keys_begin, keys_end};
 use crate::plan::paths::resolve;
 use crate::record::{self, Lease, Record};
 use crate::ssh::command::Script;
@@ -23,12 +24,15 @@ pub struct Ask {
     pub files: Vec<AskedFile>,
     /// Where the engine keeps its images, `/var/lib/docker` unless it says otherwise.
     pub docker_root: String,
+    /// Whose part of `authorized_keys` is looked at; empty: nobody's.
+    pub keys_mark: String,
 }
 
 impl Ask {
     /// About a deployment and the files of its services.
     pub fn new(deployment: impl Into<String>, files: Vec<AskedFile>) -> Self {
-        Self { deployment: deployment.into(), files, docker_root: "/var/lib/docker".to_owned() }
+        let docker_root = "/var/lib/docker".to_owned();
+        Self { deployment: deployment.into(), files, docker_root, keys_mark: String::new() }
     }
 }
 
@@ -62,6 +66,8 @@ pub struct Facts {
     pub disk_free: Option<u64>,
     /// Seconds since 1970, on its clock.
     pub now: u64,
+    /// The keys in a3's part of `authorized_keys`.
+    pub admitted: Vec<String>,
     /// By resolved path, the files that were asked about and those of the record.
     pub files: BTreeMap<String, FileSeen>,
     /// What a3 wrote down there.
@@ -141,6 +147,8 @@ impl Host {
             .set("BASE", &base)?
             .set("SUDO", self.sudo_word())?
             .set("DOCKER_ROOT", &ask.docker_root)?
+            .set("KEYS_BEGIN", &keys_begin(&ask.keys_mark))?
+            .set("KEYS_END", &keys_end(&ask.keys_mark))?
             .set("FOLDER", include_str!("scripts/folder.sh"))?
             .set("FILES", include_str!("scripts/files.sh"))?
             .args(paths.iter().map(String::as_str))?;
@@ -169,6 +177,7 @@ impl Host {
             docker: lines.docker,
             disk_free: lines.free.map(|blocks| blocks * 1024),
             now,
+            admitted: lines.admitted,
             files,
             record,
             key: lines.key,
@@ -212,6 +221,7 @@ struct Lines {
     distribution: Option<Distribution>,
     docker: DockerState,
     folder: Option<Folder>,
+    admitted: Vec<String>,
     free: Option<u64>,
     record: Option<String>,
     key: Option<SecretString>,
@@ -238,6 +248,7 @@ impl Lines {
             "docker" => self.docker = docker_state(rest)?,
             "free" => self.free = Some(rest.parse().ok()?),
             "folder" => self.folder = Some(folder(rest)?),
+            "admitted" => self.admitted.push(rest.to_owned()),
             "record" => self.record = Some(rest.to_owned()),
             "key" => self.key = Some(rest.to_owned().into()),
             "lease" => self.lease = Lease::parse(rest),

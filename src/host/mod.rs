@@ -1,6 +1,7 @@
 //! One machine that services run on: this one, or one behind ssh. Both do the same things by the
 //! same scripts; they differ in how a script, a file and a request to the engine get there.
 
+mod admit;
 mod check;
 mod error;
 mod facts;

@@ -20,6 +20,7 @@ use crate::observed::{
     OwnedInstance, Seen,
 };
 use crate::plan::names::{self, label};
+use crate::plan::names::{keys_mark, label};
 use crate::plan::owned_service;
 use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec};
@@ -164,6 +165,7 @@ fn engine_still_starts(seen: &HostSeen) -> bool {
 /// Asks a connected machine everything at once: one remote command beside the engine's calls.
 pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -> HostSeen {
     let ask = Ask::new(spec.name.clone(), asked_files(spec, slot, files));
+    let ask = Ask { keys_mark: keys_mark(&spec.name, &slot.group), ..ask };
     let engine = host.engine();
     let (facts, version, containers, images, volumes) = join!(
         host.facts(&ask),
@@ -263,6 +265,8 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         engine_stopped: false,
         distribution: facts.distribution,
         containers: says.containers,
+        containers,
+        admitted: facts.admitted,
         files: facts.files,
         repo_digests: says.digests,
         kept: says.kept,

@@ -12,7 +12,7 @@ use super::install::{self, Footing};
 use super::paths::{covers, resolve};
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, FileCopy, Image, StepId};
-use super::{container, names};
+use super::{admit, container, names};
 use crate::id::{Arch, Slot};
 use crate::observed::{FileSeen, HostFacts, LocalFile, Observed};
 use crate::spec::{Group, Machine, OnChange, Service, Spec, VolumeSource};
@@ -48,6 +48,9 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
         Footing::After(step) => HostContext { reach: Some(step), late: true, ..*cx },
         Footing::Blocked => return,
     };
+    if cx.whole {
+        admit::plan(cx, draft);
+    }
     let mut copies = Vec::new();
     let disputed = cx.disputed_files(draft);
     // What has no image is blocked, or left out on purpose: its files wait too.

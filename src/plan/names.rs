@@ -115,6 +115,21 @@ pub fn managed(deployment: &str, group: &str) -> String {
     format!("a3-{deployment}-{group}")
 }
 
+/// Whose part of an `authorized_keys` it is: two groups may be the same machine.
+pub fn keys_mark(deployment: &str, group: &str) -> String {
+    format!("{deployment}/{group}")
+}
+
+/// The line before a3's keys in `authorized_keys`.
+pub fn keys_begin(mark: &str) -> String {
+    format!("# a3 {mark}: these keys are written from deploy.yaml")
+}
+
+/// The line after them.
+pub fn keys_end(mark: &str) -> String {
+    format!("# a3 {mark}: end")
+}
+
 /// The value of `dev.a3.self`: binds a container to its deployment, slot, service, replica and
 /// name, so that an image's inherited labels or a hand-made copy under another name never count.
 pub fn own_mark(deployment: &str, slot: &Slot, service: &str, container: &str) -> String {

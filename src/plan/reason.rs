@@ -70,6 +70,8 @@ pub enum Reason {
     DockerStopped,
     /// Whether the machine has Docker is known when it answers.
     DockerUnknown,
+    /// The keys in a3's part of `authorized_keys` are not those of the spec.
+    KeysDiffer,
     /// A file is not on the machine.
     FileMissing {
         /// There.

@@ -205,6 +205,13 @@ pub enum Action {
     },
     /// Install Docker on a machine, or start the one that is there.
     Install(Install),
+    /// Write the public keys of teammates into a3's part of `authorized_keys`.
+    Admit {
+        /// Where.
+        slot: Slot,
+        /// All that shall be there; none: the part goes.
+        keys: Vec<String>,
+    },
     /// Copy data files.
     Copy {
         /// Where to.

@@ -31,6 +31,8 @@ impl Step {
                 Some(Installer::Start) => format!("start docker on {slot}"),
                 None => format!("install docker on {slot}, if it is missing"),
             },
+            Action::Admit { slot, keys } if keys.is_empty() => format!("remove a3's keys from {slot}"),
+            Action::Admit { slot, keys } => format!("admit {} to {slot}", counted(keys.len(), "key")),
             Action::Copy { slot, service, files } => {
                 format!("copy {} for {service} to {slot}", counted(files.len(), "file"))
             }
@@ -101,6 +103,7 @@ impl Action {
             Self::DeleteFirewall { .. } => "delete_firewall",
             Self::DeleteKey { .. } => "delete_key",
             Self::Install(_) => "install",
+            Self::Admit { .. } => "admit",
             Self::Copy { .. } => "copy",
             Self::RemoveFiles { .. } => "remove_files",
             Self::Login { .. } => "login",

@@ -51,6 +51,7 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::DockerMissing => "Docker is not installed there".into(),
         Reason::DockerStopped => "Docker is installed there and does not run".into(),
         Reason::DockerUnknown => "the machine may come without Docker".into(),
+        Reason::KeysDiffer => "the keys there are not those of the spec".into(),
         Reason::FileMissing { .. }
         | Reason::FileEdited { .. }
         | Reason::FileDrifted { .. }
@@ -175,6 +176,8 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::DeleteFirewall { .. } | Action::DeleteKey { .. }, _) => "deleted",
         (Action::Install(_), Change::Update) => "started",
         (Action::Install(_), _) => "installed",
+        (Action::Admit { .. }, Change::Delete) => "removed",
+        (Action::Admit { .. }, _) => "written",
         (Action::Copy { .. }, _) => "copied",
         (Action::Login { .. }, _) => "checked",
         (Action::Run(_), Change::Create) => "run",

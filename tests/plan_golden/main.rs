@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admit;
 mod containers;
 mod destroy;
 mod drift;

@@ -84,7 +84,7 @@ fn a_stopped_instance_is_started_with_what_ran_on_it() {
     let web = borrow();
     let id = web.id();
     cloud::stop(&id);
-    mends(&web, &["start", "copy", "login", "run"], "instance_stopped");
+    mends(&web, &["start", "install", "copy", "login", "run"], "instance_stopped");
     assert_eq!(web.id(), id, "the same machine");
 }
 
@@ -93,7 +93,7 @@ fn a_terminated_instance_is_launched_anew() {
     let web = borrow();
     let id = web.id();
     cloud::terminate(&id);
-    mends(&web, &["launch", "copy", "login", "run"], "instance_gone");
+    mends(&web, &["launch", "install", "copy", "login", "run"], "instance_gone");
     let now = web.id();
     assert_ne!(now, id);
     assert_eq!(cloud::live_instances(&web.name), [now]);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod begin;
+mod admit;
 mod bystanders;
 mod changes;
 mod cloud;
@@ -16,6 +17,7 @@ mod drift;
 mod edits;
 mod everywhere;
 mod five_hosts;
+mod host_kinds;
 mod images;
 mod install;
 mod interrupt;

@@ -64,6 +64,7 @@ fn slot_of(action: &Action) -> Option<Slot> {
     match action {
         Action::Run(run) => Some(run.slot.clone()),
         Action::Install(install) => Some(install.slot.clone()),
+        Action::Admit { slot, .. } => Some(slot.clone()),
         Action::Copy { slot, .. } | Action::Login { slot, .. } => Some(slot.clone()),
         _ => None,
     }
@@ -335,6 +336,7 @@ impl World<'_> {
                 host.record = None;
             }
             Action::CleanHost { slot } => self.host(slot).record = None,
+            Action::Admit { slot, keys } => self.host(slot).admitted.clone_from(keys),
             Action::Install(install) => {
                 let host = self.host(&install.slot);
                 (host.engine, host.engine_stopped) = (Seen::Present("26.1.5".into()), false);

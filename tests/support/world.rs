@@ -284,6 +284,7 @@ pub(crate) fn fresh_host() -> HostFacts {
             name: "Debian GNU/Linux 13 (trixie)".into(),
         }),
         containers: Vec::new(),
+        admitted: Vec::new(),
         files: BTreeMap::new(),
         repo_digests: BTreeSet::new(),
         kept: Vec::new(),

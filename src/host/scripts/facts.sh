@@ -1,5 +1,5 @@
 # Everything a plan wants to know about a machine, one answer a line.
-# NAME, BASE, SUDO, DOCKER_ROOT, FOLDER, FILES are set; the parameters are paths: u for a file that the user
+# NAME, BASE, SUDO, DOCKER_ROOT, KEYS_BEGIN, KEYS_END, FOLDER, FILES are set; the parameters are paths: u for a file that the user
 # reads, s for one that is read with sudo, then the path.
 LC_ALL=C; export LC_ALL
 BASE=${BASE:-$HOME}
@@ -19,6 +19,12 @@ echo "sudo $sudo"
 echo "now $(date +%s)"
 # In a shell of its own: its variables are not ours.
 [ -r /etc/os-release ] && (. /etc/os-release && printf 'os %s|%s|%s\n' "$ID" "$VERSION_ID" "$PRETTY_NAME")
+
+# What stands between a3's two lines.
+[ -r "$HOME/.ssh/authorized_keys" ] && KEYS_BEGIN=$KEYS_BEGIN KEYS_END=$KEYS_END awk '
+  $0 == ENVIRON["KEYS_BEGIN"] { ours = 1; next }
+  ours && $0 == ENVIRON["KEYS_END"] { ours = 0; next }
+  ours { print "admitted " $0 }' "$HOME/.ssh/authorized_keys"
 
 # Of Docker: missing, stopped, or there. Whether it answers this user is asked elsewhere.
 has_dockerd() { PATH=$PATH:/usr/sbin:/usr/local/bin:/usr/local/sbin:/snap/bin command -v dockerd >/dev/null 2>&1; }

@@ -44,6 +44,12 @@ case $WITH in
     [ "$status" = 0 ] || exit "$status"
     ;;
 esac
+# What looks stopped may be half installed: its a3 went away, and it is still at work or was cut off.
+if [ "$WITH" = start ]; then
+  case $(dpkg-query -W -f '${Status}' docker.io 2>/dev/null) in
+    *half* | *unpacked | *triggers*) patiently dpkg --configure -a ;;
+  esac
+fi
 groupadd -f docker || exit 1
 if [ "$user" != root ]; then usermod -aG docker "$user" || exit 1; fi
 # Who may use the engine shares a3's folder; it was made when there was no such group.
