@@ -1,8 +1,7 @@
 //! From a step to its function.
 
 use super::failure::{Done, Failure, StepResult};
-use super::{Work, build, copy, halt, install, instance, login, prune, push, remove, run, tag};
-use super::{Work, admit, build, copy, install, instance, login, push, remove, run, tag};
+use super::{Work, admit, build, copy, halt, install, instance, login, prune, push, remove, run, tag};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
 

@@ -19,8 +19,7 @@ use crate::observed::{
     Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, KeptImage, LocalFile, NotYet,
     OwnedInstance, Seen,
 };
-use crate::plan::names::{self, label};
-use crate::plan::names::{keys_mark, label};
+use crate::plan::names::{self, keys_mark, label};
 use crate::plan::owned_service;
 use crate::record::HostKeyTag;
 use crate::spec::{Group, Machine, Spec};
@@ -265,7 +264,6 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         engine_stopped: false,
         distribution: facts.distribution,
         containers: says.containers,
-        containers,
         admitted: facts.admitted,
         files: facts.files,
         repo_digests: says.digests,

@@ -6,14 +6,11 @@ use super::draft::{Draft, NewStep};
 use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Cost, Plan, StepId};
-use super::{container, machine, names, prune};
+use super::{admit, container, machine, names, prune};
 use crate::id::Slot;
 use crate::observed::{
     CloudSeen, ContainerSeen, HostFacts, HostSeen, KeptImage, ManagedSeen, Observed, OwnedInstance, Seen,
 };
-use super::step::{Action, Change, Plan, StepId};
-use super::{admit, container, machine, names};
-use crate::observed::{CloudSeen, HostFacts, HostSeen, Observed, Seen};
 use crate::spec::{Machine, Spec};
 
 /// What shall go.
@@ -238,9 +235,8 @@ fn destroy_host(
         before.push(draft.add(step.because(Reason::Destroy).fields(fields).after(before.clone())));
     }
     before.extend(destroy_data(cx, (facts, wanted), &before, draft));
-    if facts.record.is_some() || !before.is_empty() {
     before.extend(admit::remove(cx, draft));
-    if facts.record.is_some() || !own.is_empty() {
+    if facts.record.is_some() || !before.is_empty() {
         let action = Action::CleanHost { slot: cx.slot.clone() };
         let mut fields = vec![FieldChange::changed("folder", Shown::text(&facts.folder), Shown::Nothing)];
         // They stay as images, without the tag that is ours.

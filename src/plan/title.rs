@@ -1,8 +1,7 @@
 //! What a step does, in a few words: `build s2`, `launch web/0 (furious_varahamihira)`.
 
-use super::step::{Action, Change, Install, Installer, Step};
+use super::step::{Action, Change, Firewall, Install, Installer, Rule, Step};
 use crate::id::Slot;
-use super::step::{Action, Change, Firewall, Rule, Step};
 
 impl Step {
     /// What it does, in a few words; the same in plans, events and errors.
@@ -68,6 +67,9 @@ fn prune(slot: &Slot, releases: &[u64], tags: &[String]) -> String {
         ([], _) => format!("prune images on {slot}"),
         (_, []) => format!("forget release{plural} {numbers} on {slot}"),
         _ => format!("prune images of release{plural} {numbers} on {slot}"),
+    }
+}
+
 /// A way in for whoever plans is said as that; the rest is a change of rules.
 fn rules(firewall: &Firewall) -> String {
     let is_ssh = |rule: &&Rule| rule.description.starts_with("ssh ");

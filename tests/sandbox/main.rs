@@ -4,8 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-mod begin;
 mod admit;
+mod begin;
 mod bystanders;
 mod changes;
 mod cloud;

@@ -335,7 +335,6 @@ impl World<'_> {
                 host.kept.retain(|image| image.tags.iter().any(|tag| tag.starts_with(&prefix)));
                 host.record = None;
             }
-            Action::CleanHost { slot } => self.host(slot).record = None,
             Action::Admit { slot, keys } => self.host(slot).admitted.clone_from(keys),
             Action::Install(install) => {
                 let host = self.host(&install.slot);
