@@ -26,7 +26,12 @@ pub(crate) async fn prune(
 ) -> StepResult {
     let deployment = &work.job.spec.name;
     // Never what this release has just been given.
-    let of_now = |tag: &String| kept_by(deployment, tag).is_some_and(|(_, number)| number == site.release);
+    let record = site.record();
+    let now = record.releases.iter().find(|release| release.number == site.release);
+    let given = |service: &str| now.is_some_and(|release| release.services.contains_key(service));
+    let of_now = |tag: &String| {
+        kept_by(deployment, tag).is_some_and(|(service, number)| number == site.release && given(service))
+    };
     let tags: Vec<String> = tags.iter().filter(|tag| !of_now(tag)).cloned().collect();
     if let Err(error) = site.engine.let_go(deployment, &tags).await {
         let message = format!(

@@ -43,7 +43,7 @@ pub(crate) fn plan(kept: &Kept<'_>, draft: &mut Draft) {
         .kept
         .iter()
         .filter(|image| !needed.iter().any(|needed| image.is(needed)))
-        .map(|image| (image, kept.own_tags(image, begins)))
+        .map(|image| (image, kept.own_tags(image, draft)))
         .filter(|(_, tags)| !tags.is_empty())
         .collect();
     if gone.is_empty() && images.is_empty() {
@@ -149,15 +149,19 @@ impl Kept<'_> {
         needed
     }
 
-    /// Tags that a3 gave it. After a lost record, the release that begins may take one of them over.
-    fn own_tags(&self, image: &KeptImage, begins: bool) -> Vec<String> {
+    /// Tags that a3 gave it. After a lost record, what runs anew may take one of them over.
+    fn own_tags(&self, image: &KeptImage, draft: &Draft) -> Vec<String> {
         let records = self.observed.hosts.values().filter_map(HostSeen::facts);
         let last = records.filter_map(|facts| facts.record.as_ref()).map(Record::last_release).max();
         let last = last.unwrap_or(0);
         let on_local = self.spec.groups.get(&self.slot.group).map(|group| &group.machine);
         let on_local = matches!(on_local, Some(Machine::Local));
+        let runs = |service: &str| {
+            let on = |action: &Action| matches!(action, Action::Run(run) if run.slot == *self.slot && run.service == service);
+            draft.steps.iter().any(|step| on(&step.action))
+        };
         let is_own = |tag: &&String| match names::kept_by(&self.spec.name, tag) {
-            Some((_, release)) => !begins || release != last + 1,
+            Some((service, release)) => release != last + 1 || !runs(service),
             None => on_local && is_built(self.spec, tag),
         };
         image.tags.iter().filter(is_own).cloned().collect()
