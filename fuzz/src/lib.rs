@@ -8,6 +8,8 @@ pub mod dockerignore;
 pub mod explain;
 #[path = "../../src/id.rs"]
 pub mod id;
+#[path = "../../src/ssh/known_hosts.rs"]
+pub mod known_hosts;
 #[path = "../../src/spec/lower/reference.rs"]
 pub mod reference;
 #[path = "../../src/spec/mod.rs"]
@@ -65,4 +67,11 @@ pub fn read_reference(text: &str) {
 /// Reads a `.env`.
 pub fn read_dotenv(text: &str) {
     drop(spec::dotenv::parse(text, &BTreeMap::from([("KNOWN".to_owned(), "value".to_owned())])));
+}
+
+/// Reads a known_hosts file; its last line is the machine's name.
+pub fn read_known_hosts(text: &str) {
+    let (lines, name) = text.rsplit_once('\n').unwrap_or((text, "host"));
+    let mut known = known_hosts::Known::default();
+    known.add(lines, name, "known_hosts".as_ref());
 }

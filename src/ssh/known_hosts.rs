@@ -30,7 +30,8 @@ impl Known {
         known
     }
 
-    fn add(&mut self, text: &str, name: &str, file: &Path) {
+    /// Takes in what the text of one file says.
+    pub(crate) fn add(&mut self, text: &str, name: &str, file: &Path) {
         for line in text.lines() {
             let Some((marker, hosts, key)) = parse(line) else { continue };
             if !matches_any(hosts, name) {
