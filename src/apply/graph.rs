@@ -142,7 +142,7 @@ impl Graph {
 
     /// Puts what was planned on the way in the place of a machine's provisional steps. Orders
     /// between machines (`update_config.parallelism`) carry over to the step of the same address and
-    /// kind.
+    /// kind, and past a machine where nothing is left to do.
     pub(crate) fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) {
         let old = self.provisional(slot);
         let removed: BTreeSet<StepId> = old.iter().map(|step| step.id).collect();
@@ -154,7 +154,9 @@ impl Graph {
         let mut successor = BTreeMap::new();
         for mut step in planned {
             let mut state = State::Waiting;
-            if let Some(before) = old.iter().find(|before| is_same_work(before, &step)) {
+            let same = old.iter().find(|before| is_same_work(before, &step));
+            let before = same.or_else(|| old.iter().find(|before| starts_the_same(before, &step)));
+            if let Some(before) = before {
                 successor.insert(before.id, step.id);
                 // What hung on a failure before the machine answered still does.
                 state = states.get(&before.id).copied().unwrap_or(state);
@@ -166,17 +168,39 @@ impl Graph {
             self.steps.insert(step.id, (step, state));
         }
         for (step, _) in self.steps.values_mut() {
-            let after = step.after.iter().filter_map(|id| match removed.contains(id) {
-                true => successor.get(id).copied(),
-                false => Some(*id),
-            });
-            step.after = after.collect();
+            step.after = step.after.iter().flat_map(|id| heirs(*id, &old, &successor)).collect();
+            step.after.sort_unstable();
+            step.after.dedup();
         }
+    }
+}
+
+/// What is waited for in the place of a step: itself, its successor, or, where nothing is left to do
+/// for it, what it waited for. Else whoever came after it in a chain would overtake those before it.
+fn heirs(id: StepId, old: &[Step], successor: &BTreeMap<StepId, StepId>) -> Vec<StepId> {
+    match (old.iter().find(|step| step.id == id), successor.get(&id)) {
+        (None, _) => vec![id],
+        (Some(_), Some(next)) => vec![*next],
+        (Some(gone), None) => gone.after.iter().flat_map(|id| heirs(*id, old, successor)).collect(),
     }
 }
 
 fn is_same_work(a: &Step, b: &Step) -> bool {
     a.address == b.address && std::mem::discriminant(&a.action) == std::mem::discriminant(&b.action)
+}
+
+/// A container that was taken for a new one may only have to be started or restarted.
+fn starts_the_same(assumed: &Step, found: &Step) -> bool {
+    let starts = |step: &Step| {
+        matches!(
+            step.action,
+            Action::Run(_)
+                | Action::Restart { .. }
+                | Action::StartContainer { .. }
+                | Action::UpdateContainer { .. }
+        )
+    };
+    assumed.address == found.address && starts(assumed) && starts(found)
 }
 
 /// The machine that a step works on through its engine or shell; `None` for steps of the cloud and
@@ -333,6 +357,49 @@ mod tests {
         graph.set(StepId(3), State::Done);
         graph.replace_provisional(&slot, vec![step(5, "web/0/s", clean(&slot), &[])]);
         assert_eq!(ids(&graph.ready()), [5]);
+    }
+
+    #[test]
+    fn nothing_left_to_do_on_a_machine_lets_nobody_overtake_those_before_it() {
+        let slots = [0, 1, 2].map(|index| Slot::new("web", index));
+        let run = |id, slot: &Slot, after: &[u32], provisional| Step {
+            provisional,
+            ..step(id, &format!("{slot}/s"), clean(slot), after)
+        };
+        // One at a time: 0, then 1, then 2.
+        let steps = [
+            step(0, "web/1", start(&slots[1]), &[]),
+            run(1, &slots[0], &[], false),
+            run(2, &slots[1], &[0, 1], true),
+            run(3, &slots[2], &[2], false),
+        ];
+        let mut graph = Graph::new(&steps);
+        graph.set(StepId(0), State::Done);
+        graph.replace_provisional(&slots[1], Vec::new());
+        assert_eq!(ids(&graph.ready()), [1], "the third still waits for the first");
+        graph.set(StepId(1), State::Failed);
+        assert_eq!(ids(&graph.fail_behind(StepId(1))), [3]);
+    }
+
+    #[test]
+    fn a_container_that_only_has_to_be_started_keeps_the_place_of_the_one_that_was_assumed() {
+        let (first, second) = (Slot::new("web", 0), Slot::new("web", 1));
+        let (service, container) = ("s".to_owned(), "s".to_owned());
+        let restart = Action::Restart {
+            slot: first.clone(),
+            service: service.clone(),
+            container: container.clone(),
+            grace: 10,
+        };
+        let begin = Action::StartContainer { slot: first.clone(), service, container, check: None };
+        let assumed = Step { provisional: true, ..step(1, "web/0/s", restart, &[0]) };
+        let steps = [step(0, "web/0", start(&first), &[]), assumed, step(2, "web/1/s", clean(&second), &[1])];
+        let mut graph = Graph::new(&steps);
+        graph.set(StepId(0), State::Done);
+        graph.replace_provisional(&first, vec![step(3, "web/0/s", begin, &[])]);
+        assert_eq!(ids(&graph.ready()), [3]);
+        graph.set(StepId(3), State::Done);
+        assert_eq!(ids(&graph.ready()), [2]);
     }
 
     #[test]

@@ -181,7 +181,7 @@ pub(crate) async fn work_off(
             reporter.report(&event);
         }
     };
-    let confirm = |slot: &Slot, steps: &[Step]| confirm_stronger(&session.look, how, slot, steps, &reporter);
+    let confirm = |slot: &Slot, steps: &[Step]| confirm_stronger(how, slot, steps, &reporter);
     let job = Job {
         spec,
         observed: &looked.observed,
@@ -236,13 +236,7 @@ pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
     Err(Fault::new(Exit::Failed, "declined; nothing was done", None))
 }
 
-fn confirm_stronger(
-    look: &Look,
-    how: &How<'_>,
-    slot: &Slot,
-    steps: &[Step],
-    reporter: &Mutex<Reporter>,
-) -> bool {
+fn confirm_stronger(how: &How<'_>, slot: &Slot, steps: &[Step], reporter: &Mutex<Reporter>) -> bool {
     if how.yes {
         return true;
     }
@@ -256,7 +250,6 @@ fn confirm_stronger(
             text.push_str(&format!("  {} {}\n", step.change.symbol(), step.title()));
         }
         terminal::talk(&text);
-        let _ = look;
         terminal::ask("Go on?")
     })
 }

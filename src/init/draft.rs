@@ -106,12 +106,8 @@ fn ec2(found: &Found) -> String {
     text.push_str(
         "      # About 1 US cent an hour, and half a cent for its public address.\n      \
          instance_type: t3.micro\n      \
-         # The newest Amazon Linux 2023. It comes without Docker: user_data runs once, at first boot.\n      \
+         # The newest Amazon Linux 2023. It comes without Docker: `a3 apply` installs that.\n      \
          ami: { name: \"al2023-ami-2023.*-x86_64\", owner: amazon }\n      \
-         user_data: |\n        \
-         #!/bin/sh\n        \
-         command -v docker || dnf install -y docker\n        \
-         systemctl enable --now docker\n      \
          # So long after its first boot the machine ends itself, with all that is on it: what was forgotten\n      \
          # costs no more than this. The next `a3 apply` launches another. Leave it out for one that stays.\n      \
          ttl: 8h\n      \

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::error::note_text;
 use super::look::{Look, Tone};
 use super::table::table;
+use crate::plan::moment;
 use crate::record::history::History as Known;
 use crate::record::{Release, ReleaseStatus, ReleasedService};
 
@@ -193,9 +192,4 @@ fn status(status: ReleaseStatus) -> &'static str {
 fn short(image: &str) -> String {
     let digits = image.rsplit_once("sha256:").map_or(image, |(_, digits)| digits);
     digits.chars().take(12).collect()
-}
-
-fn moment(at: u64) -> String {
-    let at = i64::try_from(at).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }

@@ -4,12 +4,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{PrivateKey, PublicKey};
 
 use super::error::SshError;
-use super::key::{Keyring, line, public_key};
+use super::key::{Keyring, is_locked, line, plain, public_key};
 
 /// An agent that does not answer by then is not there.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -44,12 +42,6 @@ pub fn examine(path: &Path) -> Result<KeyFile, SshError> {
     })
 }
 
-fn is_locked(text: &str) -> bool {
-    text.contains("ENCRYPTED")
-        || text.contains("Encryption: aes")
-        || PrivateKey::from_openssh(text).is_ok_and(|key| key.is_encrypted())
-}
-
 /// The public halves of the agent's keys; `None` where no agent is named.
 ///
 /// # Errors
@@ -65,11 +57,4 @@ pub async fn agent_keys(ring: &Keyring) -> Option<Result<Vec<String>, String>> {
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no answer".to_owned()),
     })
-}
-
-fn plain(identity: AgentIdentity) -> Option<PublicKey> {
-    match identity {
-        AgentIdentity::PublicKey { key, .. } => Some(key),
-        AgentIdentity::Certificate { .. } => None,
-    }
 }

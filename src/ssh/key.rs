@@ -222,7 +222,7 @@ impl Candidates {
 }
 
 /// Certificates in the agent come beside their plain keys, which are tried.
-fn plain(identity: AgentIdentity) -> Option<PublicKey> {
+pub(super) fn plain(identity: AgentIdentity) -> Option<PublicKey> {
     match identity {
         AgentIdentity::PublicKey { key, .. } => Some(key),
         AgentIdentity::Certificate { .. } => None,
@@ -251,7 +251,7 @@ fn read(path: &Path) -> Result<KeyFile, SshError> {
 }
 
 /// The library has no one error for a missing passphrase, the forms say it themselves.
-fn is_locked(text: &str) -> bool {
+pub(super) fn is_locked(text: &str) -> bool {
     text.contains("BEGIN ENCRYPTED PRIVATE KEY")
         || text.contains("Proc-Type: 4,ENCRYPTED")
         || PrivateKey::from_openssh(text).is_ok_and(|key| key.is_encrypted())
