@@ -82,6 +82,9 @@ async fn plan_with(work: &Work<'_>, slot: &Slot, host: &Host, first: u32) -> Res
         let message = format!("declined what {slot} turned out to need");
         return Err(Failure::of_kind(FailureKind::Refused, Cause { message, help: None }));
     }
+    let site = work.sites.get(slot)?;
+    site.begin_release(work, plan.steps.iter());
+    site.save().await?;
     Ok(plan.steps)
 }
 

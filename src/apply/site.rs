@@ -61,6 +61,21 @@ impl Site {
         lock(&self.record).clone()
     }
 
+    /// A release is begun where containers change. It starts from what the last one left running, so
+    /// that it names every service of the machine.
+    pub(crate) fn begin_release<'a>(&self, work: &Work<'_>, mut steps: impl Iterator<Item = &'a Step>) {
+        if !steps.any(|step| step.begins_release_on(&self.slot)) {
+            return;
+        }
+        let (number, rollback) = (self.release, work.job.spec.rollback.clone());
+        let (status, by, at) = (ReleaseStatus::Started, person(), now());
+        self.note(|record| {
+            let services: BTreeMap<String, ReleasedService> =
+                record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
+            record.start(Release { number, status, by, at, services, rollback });
+        });
+    }
+
     /// Writes it down.
     pub(crate) async fn save(&self) -> Result<(), Failure> {
         let record = self.record();
@@ -132,7 +147,8 @@ impl Sites {
         Ok(())
     }
 
-    /// Makes a3's folder there, takes the lease, and begins the release.
+    /// Makes a3's folder there, takes the lease, and begins the release that is planned already; for a
+    /// machine that is planned on the way, [`Site::begin_release`] follows.
     pub(crate) async fn open(&self, work: &Work<'_>, slot: &Slot, host: &Host) -> Result<(), Failure> {
         if lock(&self.sites).contains_key(slot) {
             return Ok(());
@@ -173,9 +189,7 @@ impl Sites {
             lease: tokio::sync::Mutex::new(Some(lease)),
             record: Mutex::new(record),
         };
-        site.note(|record| {
-            begin_release(record, site.release, work, slot);
-        });
+        site.begin_release(work, work.job.plan.steps.iter().filter(|step| !step.provisional));
         if !work.job.plan.destroy {
             site.save().await?;
         }
@@ -275,20 +289,6 @@ fn last_release(observed: &Observed) -> u64 {
     let records =
         observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
     records.map(Record::last_release).max().unwrap_or(0)
-}
-
-/// A release is begun where containers change. It starts from what the last one left running, so
-/// that it names every service of the machine.
-fn begin_release(record: &mut Record, number: u64, work: &Work<'_>, slot: &Slot) {
-    let mut steps = work.job.plan.steps.iter();
-    if !steps.any(|step| step.begins_release_on(slot)) {
-        return;
-    }
-    let services: BTreeMap<String, ReleasedService> =
-        record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
-    let rollback = work.job.spec.rollback.clone();
-    let (status, by, at) = (ReleaseStatus::Started, person(), now());
-    record.start(Release { number, status, by, at, services, rollback });
 }
 
 fn is_replaced(steps: &[Step], slot: &Slot) -> bool {

@@ -124,7 +124,11 @@ fn one_that_is_kept_is_nobodys_service_and_goes_with_the_deployment() {
     assert_eq!(started.stdout, "once-kept\n");
     once.a3(&["run", "app", "--", "true"]).ok();
     once.is_converged();
-    assert_eq!(once.status()["containers"].as_array().unwrap().len(), 1);
+    let status = once.status();
+    let shown = status["containers"].as_array().unwrap().iter();
+    let shown: Vec<_> =
+        shown.map(|row| (row["container"].as_str().unwrap(), row["one_off"] == true)).collect();
+    assert_eq!(shown, [("once-app-1", false), ("once-kept", true)]);
     let all = || docker(&["ps", "--all", "--format", "{{.Names}}"]);
     let mine = |all: &str| all.lines().filter(|name| name.starts_with("once-")).count();
     assert_eq!(mine(&all()), 3, "{}", all());
