@@ -6,7 +6,7 @@ use super::args::{ApplyArgs, DestroyArgs, PlanArgs};
 use super::exit::Exit;
 use super::fault::{Ended, Fault};
 use super::work::{self, How, Wish};
-use super::{Session, saved, terminal};
+use super::{Session, access, saved, terminal};
 use crate::id::Slot;
 use crate::observe::Need;
 use crate::observe::secrets::Consent;
@@ -73,6 +73,17 @@ async fn apply_approved(
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let _lock = work::lock(&spec).await?;
     let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
+    let ended = apply_looked(session, args, (&spec, &looked), file, approved).await;
+    if args.ephemeral_access { access::close(session, &spec, &looked, ended).await } else { ended }
+}
+
+async fn apply_looked(
+    session: &Session,
+    args: &ApplyArgs,
+    (spec, looked): (&Spec, &work::Looked),
+    file: Option<&PathBuf>,
+    approved: Option<(&Path, &SavedPlan)>,
+) -> Ended {
     if let Some((file, saved)) = approved {
         saved::still_holds(session, saved, &looked.plan, file)?;
     }
@@ -80,7 +91,7 @@ async fn apply_approved(
         take_over(&looked.observed, args.take_over)?;
     }
     if looked.plan.ends_machines() {
-        refuse_leased(session, &looked)?;
+        refuse_leased(session, looked)?;
     }
     let how = How {
         yes: args.yes,
@@ -90,13 +101,13 @@ async fn apply_approved(
         question: "Apply these changes?",
         go_on: session.command_line("apply", file),
     };
-    match work::carry_out(session, &spec, &looked, &how).await? {
+    match work::carry_out(session, spec, looked, &how).await? {
         Some(summary) => {
-            remember(session, &spec, &looked.observed);
+            remember(session, spec, &looked.observed);
             work::ended(&summary)
         }
         None => {
-            let addresses = crate::apply::addresses(&spec, &looked.observed, &looked.world);
+            let addresses = crate::apply::addresses(spec, &looked.observed, &looked.world);
             if !args.json {
                 terminal::data(&crate::report::address_lines(&addresses));
             }
@@ -116,7 +127,17 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     let nothing = Consent { commands: false };
     let _lock = work::lock(&spec).await?;
     let looked = work::look(&spec, &wish, nothing).await?;
-    refuse_leased(session, &looked)?;
+    let ended = destroy_looked(session, args, (&spec, &looked), &wish).await;
+    if args.ephemeral_access { access::close(session, &spec, &looked, ended).await } else { ended }
+}
+
+async fn destroy_looked(
+    session: &Session,
+    args: &DestroyArgs,
+    (spec, looked): (&Spec, &work::Looked),
+    wish: &Wish,
+) -> Ended {
+    refuse_leased(session, looked)?;
     let how = How {
         yes: args.yes,
         approved: false,
@@ -125,7 +146,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
         question: "Destroy all of this? It cannot be undone.",
         go_on: session.command_line("destroy", args.spec.spec.as_ref()),
     };
-    if let Some(summary) = work::carry_out(session, &spec, &looked, &how).await? {
+    if let Some(summary) = work::carry_out(session, spec, looked, &how).await? {
         work::ended(&summary)?;
     }
     if !args.instance.is_empty() {
@@ -133,7 +154,7 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
         return undecided.map_or(Ok(Exit::Done), |exit| Err(Fault::said(exit)));
     }
     // The proof: look again, and find nothing that would have to be destroyed.
-    let left = work::look(&spec, &wish, nothing).await?;
+    let left = work::look(spec, wish, Consent { commands: false }).await?;
     if left.plan.steps.is_empty() && left.plan.blocked.is_empty() {
         if let Ok(folder) = state_folder() {
             Hints::forget(&folder, &spec.name).ok();

@@ -1,5 +1,6 @@
 //! The `a3` command: arguments, exit codes, questions. The only place that ends the process.
 
+mod access;
 mod apply;
 pub mod args;
 mod attach;

@@ -91,6 +91,37 @@ impl Cloud {
         }
     }
 
+    /// Closes what is open to one caller alone in the managed group, ssh and ports, and gives the rules'
+    /// addresses. Others' rules stay.
+    ///
+    /// Safe to repeat: a group or rule that is gone is fine.
+    ///
+    /// # Errors
+    /// EC2's refusal.
+    pub async fn close_access(
+        &self,
+        deployment: &str,
+        name: &str,
+        caller: &str,
+    ) -> Result<Vec<String>, CloudError> {
+        let mut closed = Vec::new();
+        let own = [format!("ssh {caller}"), format!("port {caller}")];
+        for group in self.groups_named(name).await? {
+            let (Some(id), true) = (group.group_id(), tags::belong_to(group.tags(), deployment)) else {
+                continue;
+            };
+            for rule in self.group_with_rules(id).await?.rules {
+                if own.contains(&rule.description) {
+                    self.close(id, &rule.id).await?;
+                    closed.extend(rule.cidr);
+                }
+            }
+        }
+        closed.sort_unstable();
+        closed.dedup();
+        Ok(closed)
+    }
+
     /// Deletes a group that carries our mark, waiting while a terminated instance's interface still
     /// holds it. One that is gone is fine.
     ///

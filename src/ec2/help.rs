@@ -85,7 +85,7 @@ fn limits(code: &str) -> Option<&'static str> {
         "DependencyViolation" => "something still uses it: aws ec2 describe-network-interfaces shows what",
         "RulesPerSecurityGroupLimitExceeded" => "shorten `allow_from`, or name groups of your own",
         "SecurityGroupLimitExceeded" => "delete unused security groups, or ask for a higher quota",
-        "TagLimitExceeded" => "shorten `tags`: EC2 takes 50, a3 needs 8 of them",
+        "TagLimitExceeded" => "shorten `tags`: EC2 takes 50, a3 needs 10 of them",
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 
+use crate::plan::own_tags;
 use crate::plan::step::Launch;
 
 /// The deployment's name.
@@ -30,6 +31,8 @@ pub(super) const DEADLINE: &str = "a3:deadline";
 /// in the spec is refused, a `Name` of theirs wins over the mnemonic one.
 pub(super) fn of_launch(deployment: &str, launch: &Launch, token: &str) -> BTreeMap<String, String> {
     let mut tags = launch.tags.clone();
+    let own = own_tags::to_tag(launch.tags.keys().map(String::as_str));
+    tags.extend(own.map(|own| (own_tags::TAG.to_owned(), own)));
     tags.entry("Name".to_owned()).or_insert_with(|| launch.name.clone());
     tags.insert(INSTANCE.to_owned(), launch.slot.to_string());
     tags.insert(GENERATION.to_owned(), launch.generation.to_string());
@@ -91,7 +94,7 @@ mod tests {
         let tags = of_launch("music", &launch, "token");
         let mut keys: Vec<&str> = tags.keys().map(String::as_str).collect();
         keys.sort_unstable();
-        let wanted = ["Name", DEPLOYMENT, GENERATION, HASH, INSTANCE, OWN, VERSION, "team"];
+        let wanted = ["Name", DEPLOYMENT, GENERATION, HASH, INSTANCE, OWN, own_tags::TAG, VERSION, "team"];
         assert_eq!(keys, wanted);
         assert_eq!(tags[INSTANCE], "web/0");
         assert_eq!(tags[OWN], "token");

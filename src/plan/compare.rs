@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::deadline::ttl_text;
 use super::launch_hash;
 use super::machine::GroupContext;
+use super::mnemonic;
+use super::own_tags;
 use super::reason::{FieldChange, Forces, Shown};
 use super::step::Modify;
 use crate::observed::OwnedInstance;
@@ -112,6 +114,25 @@ impl GroupContext<'_> {
                 fields.push(FieldChange::changed(format!("tags.{key}"), before, Shown::text(value)));
                 modify.set_tags.insert(key.clone(), value.clone());
             }
+        }
+        let recorded = one.tags.get(own_tags::TAG).map_or("", String::as_str);
+        let left = |key: &&String| !self.ec2.tags.contains_key(*key) && own_tags::names(recorded, key);
+        for key in one.tags.keys().filter(left) {
+            let before = Shown::maybe(one.tags.get(key));
+            // Without one of the person's own, an instance is called as a3 calls it.
+            let name = (key == "Name").then(|| mnemonic::name(&self.spec.name, &one.slot, one.generation));
+            fields.push(FieldChange::changed(format!("tags.{key}"), before, Shown::maybe(name.as_ref())));
+            match name {
+                Some(name) => drop(modify.set_tags.insert(key.clone(), name)),
+                None => modify.remove_tags.push(key.clone()),
+            }
+        }
+        if modify.set_tags.is_empty() && modify.remove_tags.is_empty() {
+            return;
+        }
+        match own_tags::to_tag(self.ec2.tags.keys().map(String::as_str)) {
+            Some(tag) => drop(modify.set_tags.insert(own_tags::TAG.to_owned(), tag)),
+            None => modify.remove_tags.push(own_tags::TAG.to_owned()),
         }
     }
 

@@ -21,6 +21,7 @@ mod machine;
 pub mod mnemonic;
 pub mod names;
 mod order;
+pub mod own_tags;
 pub mod paths;
 mod prune;
 pub mod reason;

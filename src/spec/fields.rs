@@ -113,7 +113,7 @@ pub const FIELDS: &[Field] = &[
     field("instances.*.ec2.root_block_device.encrypted", Replace, "whether it is encrypted"),
     field("instances.*.ec2.user_data", Replace, "cloud-init data, run at first boot"),
     field("instances.*.ec2.user_data.file", Replace, "the same from a file"),
-    field("instances.*.ec2.tags", InPlace, "further tags"),
+    field("instances.*.ec2.tags", InPlace, "further tags; one that left is taken away, others' are not"),
     field("instances.*.ec2.metadata_options", InPlace, "the metadata service"),
     field("instances.*.ec2.metadata_options.http_put_response_hop_limit", InPlace, "how far it is heard"),
     field("instances.*.ec2.instance_market_options", Replace, "spot or on demand"),

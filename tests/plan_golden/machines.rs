@@ -124,6 +124,24 @@ fn tags_groups_and_ttl_change_in_place() {
 }
 
 #[test]
+fn a_tag_that_left_is_removed_and_a_foreign_one_stays() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| {
+        ec2.tags.extend([("team".into(), "music".into()), ("Name".into(), "jukebox".into())]);
+    });
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    instance(&mut seen, 0).tags.insert("patch-group".into(), "tuesday".into());
+    edit_ec2(&mut spec, |ec2| ec2.tags.clear());
+    let plan = planned("tags_left", &spec, &seen);
+    let a3::plan::step::Action::Modify(modify) = &plan.steps[0].action else { panic!("{plan:?}") };
+    assert_eq!(modify.remove_tags, ["team", "a3:tags"]);
+    assert_eq!(modify.set_tags["Name"], a3::plan::mnemonic::name(&spec.name, &slot(0), 1));
+    let mut after = simulate::apply(&spec, &seen, &Options::default());
+    let kept = instance(&mut after, 0).tags.clone();
+    assert!(kept.contains_key("patch-group") && !kept.contains_key("team"), "{kept:?}");
+}
+
+#[test]
 fn count_raised_and_lowered() {
     let (mut spec, seen) = on_ec2();
     edit_ec2(&mut spec, |ec2| ec2.count = 3);

@@ -60,6 +60,15 @@ fn user_data_disk_profile_subnet_metadata_protection_and_tags_arrive() {
     );
     assert_eq!(on_host(&id, "cat /root/was-here").trim(), "hello");
     set.is_converged();
+    // A tag that left the spec leaves the instance, somebody else's stays.
+    console("ec2.create_tags(Resources=[sys.argv[1]], Tags=[{'Key': 'owner', 'Value': 'them'}])", &[&id]);
+    set.edit("deploy.yaml", "      tags: { team: music }\n", "");
+    set.a3(&["plan"]).ok().says("- tags.team: ");
+    set.apply();
+    let tags = instance(&id)["Tags"].clone();
+    let keys: Vec<&str> = tags.as_array().unwrap().iter().filter_map(|tag| tag["Key"].as_str()).collect();
+    assert!(keys.contains(&"owner") && !keys.contains(&"team") && !keys.contains(&"a3:tags"), "{keys:?}");
+    set.is_converged();
     set.a3(&["destroy", "--yes"]).ended(73).says("is protected from termination");
     set.edit("deploy.yaml", "disable_api_termination: true", "disable_api_termination: false");
     set.destroy();

@@ -10,7 +10,7 @@ use a3::observed::{
 };
 use a3::plan::names::{kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
-use a3::plan::{Options, hash, paths, plan, plan_host};
+use a3::plan::{Options, hash, own_tags, paths, plan, plan_host};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
 use a3::spec::Spec;
 use secrecy::SecretString;
@@ -187,7 +187,7 @@ impl World<'_> {
             hash: Some(launch.hash.clone()),
             host_key: None,
             deadline: None,
-            tags: launch.tags.clone(),
+            tags: tagged(launch),
             state_reason: None,
         });
         let host = HostFacts { key: None, ..world::fresh_host() };
@@ -421,6 +421,13 @@ impl World<'_> {
         }
         self.begun(&run.slot).services.insert(run.service.clone(), released);
     }
+}
+
+/// The person's tags, and which they are.
+fn tagged(launch: &Launch) -> BTreeMap<String, String> {
+    let own = own_tags::to_tag(launch.tags.keys().map(String::as_str));
+    let own = own.map(|own| (own_tags::TAG.to_owned(), own));
+    launch.tags.clone().into_iter().chain(own).collect()
 }
 
 /// An image that has no name left goes; of one that somebody else has named, only our tags.

@@ -207,6 +207,9 @@ pub struct ApplyArgs {
     /// Goes on with what somebody else has applied, without a terminal to ask on.
     #[arg(long)]
     pub take_over: bool,
+    /// Closes at the end what the managed security groups let in for this machine, after a failure too.
+    #[arg(long)]
+    pub ephemeral_access: bool,
     /// Events as JSON lines on stdout.
     #[arg(long)]
     pub json: bool,
@@ -234,6 +237,9 @@ pub struct DestroyArgs {
     /// Named volumes too, with the data in them.
     #[arg(long, conflicts_with = "instance")]
     pub volumes: bool,
+    /// Closes at the end what the managed security groups let in for this machine, after a failure too.
+    #[arg(long, conflicts_with = "all")]
+    pub ephemeral_access: bool,
     /// Does not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,
