@@ -16,8 +16,8 @@ use crate::host::{
 };
 use crate::id::Slot;
 use crate::observed::{
-    Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, InstanceState, KeptImage, LocalFile, NotYet,
-    OwnedInstance, Seen,
+    Cause, CloudSeen, ContainerSeen, HostFacts, HostSeen, IngressRule, InstanceState, KeptImage, LocalFile,
+    NotYet, OwnedInstance, Seen,
 };
 use crate::plan::names::{self, keys_mark, label};
 use crate::plan::owned_service;
@@ -88,7 +88,8 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
     if matches!(one.state, InstanceState::Stopped | InstanceState::Stopping) {
         return HostSeen::NotYet(NotYet::Stopped);
     }
-    if lacks_own_rule(group, cloud) {
+    let way_in = way_in(group, cloud, one);
+    if way_in == WayIn::Closed {
         return HostSeen::NotYet(NotYet::NoRule);
     }
     // Another instance in the slot has another address.
@@ -133,6 +134,8 @@ async fn on_ec2(spec: &Spec, world: &World, slot: &Slot, cloud: &CloudSeen, file
             if boots && engine_still_starts(&seen) { HostSeen::NotYet(NotYet::Booting) } else { seen }
         }
         Err(error) if boots && is_noise(&error, one) => HostSeen::NotYet(NotYet::Booting),
+        // The rules that are wanted open the way.
+        Err(error) if way_in == WayIn::Tried && error.is_boot_noise() => HostSeen::NotYet(NotYet::NoRule),
         Err(error) => approach::not_seen(&error),
     }
 }
@@ -142,16 +145,41 @@ fn is_noise(error: &SshError, one: &OwnedInstance) -> bool {
     error.is_boot_noise() && !(error.is_login() && one.host_key.is_some())
 }
 
-/// Whether the managed group lets this caller in at all; on one's own groups nothing is known.
-fn lacks_own_rule(group: &Group, cloud: &CloudSeen) -> bool {
-    let Machine::Ec2(ec2) = &group.machine else { return false };
-    let Some(managed) = &cloud.security_group else { return ec2.vpc_security_group_ids.is_empty() };
+/// Whether an instance's groups let this caller in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WayIn {
+    /// As far as the wanted rules go.
+    Open,
+    /// Some wanted rule is missing; what is there now may do.
+    Tried,
+    /// Not before a rule is added.
+    Closed,
+}
+
+/// On one's own groups nothing is known.
+fn way_in(group: &Group, cloud: &CloudSeen, one: &OwnedInstance) -> WayIn {
+    let Machine::Ec2(ec2) = &group.machine else { return WayIn::Open };
+    if !ec2.vpc_security_group_ids.is_empty() {
+        return WayIn::Open;
+    }
+    let managed = cloud.security_group.as_ref();
+    // It leaves groups of one's own, which let somebody in before.
+    if one.security_groups.iter().any(|id| managed.is_none_or(|managed| managed.id != *id)) {
+        return WayIn::Tried;
+    }
     let port = group.ssh.instance_port();
-    let lets_in = |cidr: &String| {
-        let mut open = managed.rules.iter().filter(|rule| (rule.from_port..=rule.to_port).contains(&port));
-        open.any(|rule| rule.cidr.as_ref() == Some(cidr))
-    };
-    ec2.vpc_security_group_ids.is_empty() && !cloud.caller_cidrs.iter().all(lets_in)
+    let rules = managed.into_iter().flat_map(|managed| &managed.rules);
+    let open: Vec<&IngressRule> =
+        rules.filter(|rule| (rule.from_port..=rule.to_port).contains(&port)).collect();
+    let lets_in = |cidr: &String| open.iter().any(|rule| rule.cidr.as_ref() == Some(cidr));
+    if managed.is_some() && cloud.caller_cidrs.iter().all(lets_in) {
+        WayIn::Open
+    } else if ec2.allow_ssh_from.is_some() && !open.is_empty() {
+        // Those are other addresses than before, and which of them is this machine's is not known.
+        WayIn::Tried
+    } else {
+        WayIn::Closed
+    }
 }
 
 /// Its first boot may bring the engine, or be about to install it. Where a3 has written something down,

@@ -46,6 +46,9 @@ pub(crate) fn plan(
     let current = cx.own(facts, &cx.service.container_name);
     let interrupted = cx.own(facts, &names::old_container(&cx.service.container_name)).is_some();
     let Some(current) = current else {
+        if let Some(renamed) = cx.renamed() {
+            return Some(cx.run(cx.recreate_reasons(facts, renamed), logins, runs, draft));
+        }
         let reason = if interrupted { Reason::SwapInterrupted } else { cx.absent_reason(facts) };
         return Some(cx.run((vec![reason], Vec::new()), logins, runs, draft));
     };
@@ -86,6 +89,27 @@ pub(crate) fn remove_strays<'a>(cx: &HostContext<'a>, draft: &mut Draft) -> Vec<
         return Vec::new();
     }
     strays.into_iter().map(|seen| (remove(cx, seen, Reason::LeftSpec, draft), seen)).collect()
+}
+
+/// Removes the containers of services that get another `container_name`.
+pub(crate) fn remove_renamed<'a>(
+    cx: &HostContext<'a>,
+    draft: &mut Draft,
+) -> Vec<(StepId, &'a ContainerSeen)> {
+    let Some(facts) = cx.facts else { return Vec::new() };
+    // Without an image for the new one, the old one stays.
+    let here = |name: &&str| cx.images.contains_key(*name);
+    let renamed = facts.containers.iter().filter(|seen| {
+        let name = owned_service(cx.spec, cx.slot, seen).filter(here);
+        let service = name.and_then(|name| cx.spec.services.get(name));
+        service.is_some_and(|service| service.on == cx.group.name && is_renamed(service, seen))
+    });
+    renamed.map(|seen| (remove(cx, seen, Reason::ConfigChanged, draft), seen)).collect()
+}
+
+/// Whether a container of a service has the name that the service had before.
+fn is_renamed(service: &Service, seen: &ContainerSeen) -> bool {
+    seen.name != service.container_name && seen.name != names::old_container(&service.container_name)
 }
 
 /// Removes one container of ours.
@@ -156,9 +180,7 @@ impl ServiceContext<'_> {
     }
 
     fn own<'a>(&self, facts: &'a HostFacts, name: &str) -> Option<&'a ContainerSeen> {
-        facts.containers.iter().filter(|seen| seen.name == name).find(|seen| {
-            owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str())
-        })
+        facts.containers.iter().filter(|seen| seen.name == name).find(|seen| self.is_ours(seen))
     }
 
     /// Foreign containers in the way: of the name, or of a port.
@@ -376,6 +398,7 @@ impl ServiceContext<'_> {
             self.check_disk(draft);
         }
         let fresh = host.facts.is_none_or(|facts| self.own(facts, &self.service.container_name).is_none());
+        let fresh = fresh && self.renamed().is_none();
         if fresh {
             fields.extend(self.new_fields());
         }
@@ -407,10 +430,21 @@ impl ServiceContext<'_> {
         draft.add(step)
     }
 
-    /// Removals that free the name or a port.
+    /// The service's container under the name that it had before, which goes in the same plan.
+    fn renamed(&self) -> Option<&ContainerSeen> {
+        let mut strays = self.strays.iter().map(|(_, seen)| *seen);
+        strays.find(|seen| self.is_ours(seen) && is_renamed(self.service, seen))
+    }
+
+    fn is_ours(&self, seen: &ContainerSeen) -> bool {
+        owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str())
+    }
+
+    /// Removals that free the name or a port, or that take the service's own container away.
     fn freed_by(&self) -> Vec<StepId> {
-        let in_the_way =
-            |seen: &ContainerSeen| seen.name == self.service.container_name || self.held_port(seen).is_some();
+        let in_the_way = |seen: &ContainerSeen| {
+            seen.name == self.service.container_name || self.held_port(seen).is_some() || self.is_ours(seen)
+        };
         self.strays.iter().filter(|(_, seen)| in_the_way(seen)).map(|(step, _)| *step).collect()
     }
 

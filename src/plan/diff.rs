@@ -44,7 +44,9 @@ pub(super) fn visible(recorded: &Value, wanted: &Settings) -> Vec<FieldChange> {
                 fields.push(FieldChange::changed(format!("{key}.{name}"), before, after));
             }
         } else {
-            fields.push(FieldChange::changed(key, shown(before), shown(after)));
+            let (before, after) = (shown(before), shown(after));
+            let key = if key == "name" { "container_name".to_owned() } else { key };
+            fields.push(FieldChange::changed(key, before, after));
         }
     }
     fields

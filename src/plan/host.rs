@@ -64,6 +64,7 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
         cx.remove_files(draft);
         strays = container::remove_strays(cx, draft);
     }
+    strays.extend(container::remove_renamed(cx, draft));
     let mut login = BTreeMap::new();
     for service in in_start_order(cx.spec, &cx.group.name) {
         let Some(wanted) = cx.images.get(&service.name).filter(|_| cx.fits(service, draft)) else { continue };

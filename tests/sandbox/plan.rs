@@ -52,4 +52,19 @@ impl Plan {
         let fields = self.steps().iter().flat_map(|step| step["fields"].as_array().unwrap());
         fields.map(|field| field["field"].as_str().unwrap()).collect()
     }
+
+    /// Every field that changes and what that forces, over all steps: `command recreate`;
+    /// but for pruning, as above.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let steps = self.steps().iter().filter(|step| step["kind"] != "prune");
+        let fields = steps.flat_map(|step| step["fields"].as_array().unwrap());
+        let words = |field: &Value| {
+            let name = field["field"].as_str().unwrap().to_owned();
+            field["forces"].as_str().map_or(name.clone(), |forces| format!("{name} {forces}"))
+        };
+        let mut changes: Vec<String> = fields.map(words).collect();
+        changes.sort();
+        changes.dedup();
+        changes
+    }
 }
