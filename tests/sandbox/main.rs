@@ -13,6 +13,7 @@ mod credentials;
 mod deadline;
 mod deployment;
 mod doctor;
+mod documents;
 mod drift;
 mod edits;
 mod everywhere;
