@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::plan::step::{Step, StepId};
@@ -11,10 +12,11 @@ use crate::plan::step::{Step, StepId};
 pub const STREAM_VERSION: u32 = 1;
 
 /// One thing that happened during an apply or destroy.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Event {
     /// Since the apply began.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "f64")]
     pub elapsed: Duration,
     /// What.
     #[serde(flatten)]
@@ -22,7 +24,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// Work begins.
@@ -60,13 +62,15 @@ pub enum EventKind {
         outcome: Outcome,
         /// How long it took.
         #[serde(serialize_with = "seconds")]
+        #[schemars(with = "f64")]
         took: Duration,
     },
     /// A machine could be asked at last, and its steps were planned again.
     HostPlanned {
         /// The slot, `web/0`.
         slot: String,
-        /// What is done there now.
+        /// What is done there now. In a stream, as in a plan's document.
+        #[schemars(with = "Vec<serde_json::Value>")]
         steps: Vec<Step>,
     },
     /// Something that a person should know.
@@ -84,7 +88,7 @@ pub enum EventKind {
 }
 
 /// Where a service answers.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, PartialEq, Eq, JsonSchema)]
 pub struct ServiceAddress {
     /// The service.
     pub service: String,
@@ -95,7 +99,7 @@ pub struct ServiceAddress {
 }
 
 /// How a step ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// It changed the world as planned.
@@ -124,7 +128,7 @@ pub enum Outcome {
 }
 
 /// Something that a step or an adapter reports while it works.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Activity {
     /// A line of output of the thing at work (a build's RUN, a remote command). The last 20 are
@@ -150,6 +154,7 @@ pub enum Activity {
         on: String,
         /// How long so far.
         #[serde(serialize_with = "seconds")]
+        #[schemars(with = "f64")]
         elapsed: Duration,
     },
     /// Something that the person should know although the step goes on.

@@ -1,8 +1,10 @@
 //! Small types that every phase shares: digests, platforms, slots.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A content digest, `sha256:` and 64 lower-case hex digits
@@ -81,6 +83,16 @@ impl TryFrom<String> for Digest {
 impl From<Digest> for String {
     fn from(digest: Digest) -> Self {
         digest.0
+    }
+}
+
+impl JsonSchema for Digest {
+    fn schema_name() -> Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" })
     }
 }
 
@@ -211,5 +223,15 @@ impl TryFrom<String> for Slot {
 impl From<Slot> for String {
     fn from(slot: Slot) -> Self {
         slot.to_string()
+    }
+}
+
+impl JsonSchema for Slot {
+    fn schema_name() -> Cow<'static, str> {
+        "Slot".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^.+/[0-9]+$" })
     }
 }

@@ -12,6 +12,7 @@ use crate::observe::Need;
 use crate::observe::secrets::Consent;
 use crate::observed::{HostSeen, NotYet, Observed};
 use crate::plan::Destroy;
+use crate::plan::summary::Ending;
 use crate::record::Lease;
 use crate::record::hint::{Hints, Places};
 use crate::record::lock::{person, state_folder};
@@ -41,7 +42,7 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
         saved::write(session, out, &files, (&looked.plan, &options))?;
         terminal::talk(&format!("Saved. To do exactly this: a3 apply {}\n", out.display()));
     }
-    let pending = args.detailed_exitcode && !looked.plan.steps.is_empty();
+    let pending = args.detailed_exitcode && Ending::of(&looked.plan) == Ending::Changes;
     Ok(if pending { Exit::Pending } else { Exit::Done })
 }
 

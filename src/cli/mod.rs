@@ -116,7 +116,7 @@ async fn dispatch(session: &Session, command: &Command) -> Ended {
         Command::Doctor(args) => doctor::doctor(session, args).await,
         Command::Version(args) => version::version(args),
         Command::Validate(args) => spec::validate(session, args),
-        Command::Schema => spec::schema(),
+        Command::Schema(args) => spec::schema(args),
         Command::Config(args) => spec::config(session, args),
         Command::Plan(args) => apply::plan(session, args).await,
         Command::Apply(args) => apply::apply(session, args).await,

@@ -1,25 +1,20 @@
 //! `a3 validate`, `schema`, `config`.
 
-use serde_json::json;
-
-use super::args::{SpecFile, Validate};
+use super::args::{SchemaArgs, SchemaOf, SpecFile, Validate};
 use super::exit::Exit;
 use super::fault::{Ended, Fault};
 use super::{Session, terminal};
 use crate::explain::{Explain as _, chain};
 use crate::load::{LoadError, Loaded, load_config};
+use crate::report::validation::Validation;
 use crate::report::words::counted;
-use crate::spec;
-
-/// The version of `validate --json`.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+use crate::spec::{self, DiagnosticData};
 
 /// `a3 validate`
 pub(crate) fn validate(session: &Session, args: &Validate) -> Ended {
     let loaded = session.load_raw(args.spec.spec.as_ref());
     if args.json {
-        let text = serde_json::to_string_pretty(&document(&loaded)).unwrap_or_default();
-        terminal::data(&(text + "\n"));
+        terminal::data(&Validation::of(problems(&loaded)).to_json());
         return if loaded.is_ok() { Ok(Exit::Done) } else { Err(Fault::said(Exit::BadSpec)) };
     }
     let loaded = loaded.map_err(|error| session.fault_of(&error))?;
@@ -35,21 +30,24 @@ pub(crate) fn validate(session: &Session, args: &Validate) -> Ended {
     Ok(Exit::Done)
 }
 
-fn document(loaded: &Result<Loaded, LoadError>) -> serde_json::Value {
-    let problems = match loaded {
+fn problems(loaded: &Result<Loaded, LoadError>) -> Vec<DiagnosticData> {
+    match loaded {
         Ok(_) => Vec::new(),
-        Err(LoadError::Invalid(diagnostics)) => {
-            diagnostics.data().iter().filter_map(|one| serde_json::to_value(one).ok()).collect()
+        Err(LoadError::Invalid(diagnostics)) => diagnostics.data(),
+        Err(error) => {
+            let (message, help) = (chain(error), error.help());
+            vec![DiagnosticData { file: None, line: None, column: None, message, help }]
         }
-        Err(error) => vec![json!({ "message": chain(error), "help": error.help() })],
-    };
-    json!({ "format_version": FORMAT_VERSION, "valid": loaded.is_ok(), "problems": problems })
+    }
 }
 
 /// `a3 schema`
-pub(crate) fn schema() -> Ended {
-    let schema = serde_json::to_string_pretty(&spec::schema()).unwrap_or_default();
-    terminal::data(&(schema + "\n"));
+pub(crate) fn schema(args: &SchemaArgs) -> Ended {
+    let schema = match args.of {
+        SchemaOf::Deploy => spec::schema(),
+        SchemaOf::Output(document) => document.schema(),
+    };
+    terminal::data(&format!("{schema:#}\n"));
     Ok(Exit::Done)
 }
 

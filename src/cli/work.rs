@@ -14,7 +14,8 @@ use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observe::{Need, World, observe, observe_built};
 use crate::observed::Observed;
-use crate::plan::step::{BlockedKind, Plan, Step};
+use crate::plan::step::{Plan, Step};
+use crate::plan::summary::Ending;
 use crate::plan::{Destroy, ImageGoal, Options, plan, plan_destroy};
 use crate::record::lock::{FileLock, holder, state_folder};
 use crate::report::reporter::Talk;
@@ -115,17 +116,14 @@ pub(crate) fn known_service(spec: &Spec, name: &str) -> Result<(), Fault> {
     Err(Fault::new(Exit::Usage, message, help.as_deref()))
 }
 
-/// 69 when a decision rests on something unreachable, 73 when it would be unsafe, else 1.
+/// 69 when a decision rests on something unreachable, 73 when it would be unsafe, else 1; of the value
+/// that is rendered.
 pub(crate) fn exit_of_blocked(plan: &Plan) -> Option<Exit> {
-    let kinds: Vec<BlockedKind> = plan.blocked.iter().map(|blocked| blocked.kind).collect();
-    if kinds.contains(&BlockedKind::Unreachable) {
-        Some(Exit::Unreachable)
-    } else if kinds.contains(&BlockedKind::Refused) {
-        Some(Exit::Refused)
-    } else if kinds.contains(&BlockedKind::Impossible) {
-        Some(Exit::Failed)
-    } else {
-        None
+    match Ending::of(plan) {
+        Ending::Nothing | Ending::Changes => None,
+        Ending::Unreachable => Some(Exit::Unreachable),
+        Ending::Refused => Some(Exit::Refused),
+        Ending::Impossible => Some(Exit::Failed),
     }
 }
 

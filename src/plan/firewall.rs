@@ -1,21 +1,20 @@
 //! The managed security group of an instance group: published ports, and one ssh rule for each
 //! caller and machine. Only one's own ssh rule is ever moved.
 
+use serde::Deserialize as _;
+
 use super::draft::{Draft, NewStep};
+use super::machine::GroupContext;
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Firewall, Rule, StepId};
 use crate::observed::{CloudSeen, IngressRule};
+use crate::record::ReleaseStatus;
 use crate::spec::{Ec2, Group, Port, Protocol, Spec};
 
 /// Plans the group's firewall; the step that a launch waits for, if there is one.
-pub(crate) fn plan(
-    spec: &Spec,
-    group: &Group,
-    ec2: &Ec2,
-    cloud: &CloudSeen,
-    draft: &mut Draft,
-) -> Option<StepId> {
+pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
+    let GroupContext { spec, group, ec2, cloud, .. } = *cx;
     if !ec2.vpc_security_group_ids.is_empty() {
         return None;
     }
@@ -47,7 +46,8 @@ pub(crate) fn plan(
     }
     let created = cloud.security_group.is_none();
     let change = if created { Change::Create } else { Change::Update };
-    let reasons = if created { vec![Reason::Missing] } else { rule_reasons(&open, &close) };
+    let reasons =
+        if created { vec![Reason::Missing] } else { rule_reasons((&open, &close), |rule| cx.lost(rule)) };
     let fields = open.iter().map(|rule| FieldChange::new("ingress", Shown::text(describe(rule)))).chain(
         close
             .iter()
@@ -66,8 +66,32 @@ fn describe(rule: &Rule) -> String {
     format!("{what}{}/{} from {}", rule.port, rule.protocol.as_str(), rule.cidr)
 }
 
-fn rule_reasons(open: &[Rule], close: &[(String, Rule)]) -> Vec<Reason> {
-    let opened = open.iter().map(|rule| Reason::RuleMissing { rule: describe(rule) });
+impl GroupContext<'_> {
+    /// Whether a3 had opened the port of a rule, and somebody closed it: a complete release of the group
+    /// published it, and not one rule for it is left. Of another address than yours, a3 cannot know.
+    fn lost(&self, rule: &Rule) -> bool {
+        let rules = self.cloud.security_group.iter().flat_map(|found| &found.rules);
+        let is_open = |there: &IngressRule| (there.from_port..=there.to_port).contains(&rule.port);
+        if rule.description.starts_with("ssh ") || rules.into_iter().any(is_open) {
+            return false;
+        }
+        let of_group = self.hosts.iter().filter(|(slot, _)| slot.group == self.group.name);
+        let records = of_group.filter_map(|(_, seen)| seen.facts()?.record.as_ref());
+        let last = records.filter_map(|record| {
+            record.releases.iter().rev().find(|release| release.status == ReleaseStatus::Complete)
+        });
+        let mut ports = last
+            .flat_map(|release| release.services.values())
+            .filter_map(|service| Vec::<Port>::deserialize(service.settings.get("ports")?).ok())
+            .flatten();
+        ports.any(|port| {
+            port.published == Some(rule.port) && port.protocol == rule.protocol && is_public(&port)
+        })
+    }
+}
+
+fn rule_reasons((open, close): (&[Rule], &[(String, Rule)]), removed: impl Fn(&Rule) -> bool) -> Vec<Reason> {
+    let opened = open.iter().map(|rule| Reason::RuleMissing { rule: describe(rule), removed: removed(rule) });
     let closed = close.iter().map(|(_, rule)| Reason::RuleUnwanted { rule: describe(rule) });
     opened.chain(closed).collect()
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indexmap::IndexMap;
+
 use super::deadline::{take_ttl, ttl_text};
 use super::draft::{Draft, NewStep};
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Cost, Launch, Modify, StepId};
 use super::{Options, firewall, launch_hash, names};
 use crate::id::Slot;
-use crate::observed::{Cause, CloudSeen, InstanceState, OwnedInstance};
+use crate::observed::{Cause, CloudSeen, HostSeen, InstanceState, OwnedInstance};
 use crate::spec::{Ami, Ec2, Group, Machine, Spec};
 
 /// The step that a slot's machine waits for, for slots that have one.
@@ -158,12 +160,14 @@ pub(crate) struct GroupContext<'a> {
     pub(crate) cloud: &'a CloudSeen,
     /// Seconds since 1970.
     pub(crate) now: u64,
+    /// What the machines of the group say.
+    pub(crate) hosts: &'a IndexMap<Slot, HostSeen>,
 }
 
 impl GroupContext<'_> {
     /// Firewall and key pair, which launches wait for.
     fn before_launch(&self, slots: &[Slot], options: &Options, draft: &mut Draft) -> Before {
-        let firewall = firewall::plan(self.spec, self.group, self.ec2, self.cloud, draft);
+        let firewall = firewall::plan(self, draft);
         let launches = slots.iter().any(|slot| {
             let mut live = self.of_slot(slot).filter(|one| one.state.is_live());
             options.replace.contains(slot)
@@ -321,7 +325,7 @@ impl GroupContext<'_> {
         if !in_place.is_empty() {
             let cost = if stop_start && !stopped { Cost::StopStart } else { Cost::None };
             let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
-            let step = step.because(Reason::FieldsChanged).fields(in_place).cost(cost);
+            let step = step.because(Reason::FieldsDiffer).fields(in_place).cost(cost);
             let how = if stop_start { How::Restarts } else { How::Same };
             kept = Kept::Step(draft.add(step.after(before.steps())), how);
         }
@@ -334,7 +338,7 @@ impl GroupContext<'_> {
             let mut last = draft.add(step);
             if let Some((modify, fields)) = later {
                 let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
-                last = draft.add(step.because(Reason::FieldsChanged).fields(fields).after([last]));
+                last = draft.add(step.because(Reason::FieldsDiffer).fields(fields).after([last]));
             }
             kept = Kept::Step(last, How::Answers);
         }

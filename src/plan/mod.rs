@@ -33,6 +33,7 @@ mod title;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use container::{one_off_service, owned_service};
@@ -53,7 +54,7 @@ use reason::Reason;
 use step::{BlockedKind, Image, Plan, StepId};
 
 /// What a person asked for beyond the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Options {
     /// Services to build anew whatever the registry has.
     pub rebuild: BTreeSet<String>,
@@ -66,7 +67,7 @@ pub struct Options {
 }
 
 /// How far images have to come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImageGoal {
     /// To where they run: in the engine for services on `local`, else in the registry.
@@ -282,7 +283,7 @@ fn plan_machines(
         for what in &cloud.unchecked {
             draft.notices.push(format!("{name}: not checked: {what}"));
         }
-        let cx = GroupContext { spec, group, ec2, cloud, now: observed.now };
+        let cx = GroupContext { spec, group, ec2, cloud, now: observed.now, hosts: &observed.hosts };
         let (group_reach, group_blocked) = machine::plan(&cx, options, draft);
         reach.extend(group_reach);
         blocked.extend(group_blocked);

@@ -1,11 +1,13 @@
 //! Why a step is planned: one source for the text and the JSON.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::step::Step;
 use crate::id::Digest;
 
 /// Why a step is planned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// No image with this source exists, here or in the registry.
@@ -48,6 +50,9 @@ pub enum Reason {
     ReplaceAsked,
     /// A field of the spec changed; [`FieldChange`] has the values.
     FieldsChanged,
+    /// A field of something that keeps no record of what was asked for last: whether the spec changed, or
+    /// somebody changed the thing, is not known.
+    FieldsDiffer,
     /// The slot or group left the spec.
     LeftSpec,
     /// A person asked for a destroy.
@@ -58,6 +63,8 @@ pub enum Reason {
     RuleMissing {
         /// `22 from A.B.C.D/32`.
         rule: String,
+        /// Whether somebody took it away: the port is that of a release, and no rule for it is left.
+        removed: bool,
     },
     /// A rule of the firewall is not wanted any more.
     RuleUnwanted {
@@ -162,6 +169,7 @@ impl Reason {
             self,
             Self::InstanceGone { .. }
                 | Self::InstanceStopped
+                | Self::RuleMissing { removed: true, .. }
                 | Self::DockerStopped
                 | Self::FileDrifted { .. }
                 | Self::ModeDiffers { there: true, .. }
@@ -172,6 +180,13 @@ impl Reason {
                 | Self::TagElsewhere { moved: true, .. }
                 | Self::SwapInterrupted
         )
+    }
+}
+
+impl Step {
+    /// Whether the world was changed outside a3, rather than the spec by a person.
+    pub fn is_drift(&self) -> bool {
+        self.reasons.iter().any(Reason::is_drift)
     }
 }
 
@@ -208,7 +223,7 @@ impl FieldChange {
 }
 
 /// What a change of a field forces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Forces {
     /// A new machine.

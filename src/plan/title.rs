@@ -89,6 +89,37 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 impl Action {
+    /// Every [`Action::kind`].
+    pub const KINDS: [&str; 27] = [
+        "build",
+        "tag",
+        "push",
+        "import_key",
+        "firewall",
+        "launch",
+        "await",
+        "start",
+        "modify",
+        "terminate",
+        "delete_firewall",
+        "delete_key",
+        "install",
+        "admit",
+        "copy",
+        "remove_files",
+        "login",
+        "run",
+        "restart",
+        "stop_container",
+        "start_container",
+        "update_container",
+        "remove_container",
+        "prune",
+        "remove_images",
+        "remove_volumes",
+        "clean_host",
+    ];
+
     /// The kind as JSON names it, `import_key`; equal to serde's tag.
     pub fn kind(&self) -> &'static str {
         match self {

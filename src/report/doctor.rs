@@ -1,5 +1,6 @@
 //! `a3 doctor`: what was looked at, and how it is, as lines or JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::look::{Look, Tone};
@@ -10,7 +11,7 @@ use crate::observed::Cause;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// How a thing is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// As it should be.
@@ -24,7 +25,7 @@ pub enum Health {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// What, `engine`, `registry ghcr.io`, `web/0`.
     pub subject: String,
@@ -59,12 +60,23 @@ fn first_line(message: &str) -> &str {
 }
 
 /// Everything that was found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Diagnosis {
     /// In the order of reading.
     pub findings: Vec<Finding>,
     /// What allows the calls that were denied, by region: an IAM policy.
     pub policies: Vec<serde_json::Value>,
+}
+
+/// What is printed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    #[schemars(extend("const" = FORMAT_VERSION))]
+    format_version: u32,
+    /// The worst of all findings.
+    worst: Health,
+    #[serde(flatten)]
+    diagnosis: &'a Diagnosis,
 }
 
 impl Diagnosis {
@@ -81,13 +93,8 @@ impl Diagnosis {
 
     /// One document.
     pub fn to_json(&self) -> String {
-        let document = serde_json::json!({
-            "format_version": FORMAT_VERSION,
-            "worst": self.worst(),
-            "findings": self.findings,
-            "policies": self.policies,
-        });
-        format!("{document:#}\n")
+        let document = Document { format_version: FORMAT_VERSION, worst: self.worst(), diagnosis: self };
+        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     }
 
     /// A line each, what to type below it, and the policies.

@@ -1,5 +1,6 @@
 //! `a3 status --all-regions`: what a3 has made anywhere, as tables or JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::{help_text, note_text, warning_text};
@@ -12,7 +13,7 @@ use crate::observed::Cause;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// One instance. Every text is as it is shown; an empty one is not known or does not apply.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct InstanceRow {
     /// The deployment.
     pub deployment: String,
@@ -41,7 +42,7 @@ pub struct InstanceRow {
 }
 
 /// What a group keeps beside its instances.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeptRow {
     /// The deployment.
     pub deployment: String,
@@ -58,7 +59,7 @@ pub struct KeptRow {
 }
 
 /// A region or caller that could not be asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NotAsked {
     /// The region, empty for a caller.
     pub region: String,
@@ -71,7 +72,7 @@ pub struct NotAsked {
 }
 
 /// Everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Everywhere {
     /// Who looked: account and caller's ARN.
     pub callers: Vec<Caller>,
@@ -86,7 +87,7 @@ pub struct Everywhere {
 }
 
 /// Who looked, and where.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Caller {
     /// The account.
     pub account: String,
@@ -138,15 +139,18 @@ impl Everywhere {
 
     /// As one JSON document. Ends with a newline.
     pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            format_version: u32,
-            #[serde(flatten)]
-            everywhere: &'a Everywhere,
-        }
         let document = Document { format_version: FORMAT_VERSION, everywhere: self };
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     }
+}
+
+/// What is printed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    #[schemars(extend("const" = FORMAT_VERSION))]
+    format_version: u32,
+    #[serde(flatten)]
+    everywhere: &'a Everywhere,
 }
 
 impl NotAsked {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::note_text;
@@ -15,8 +16,9 @@ use crate::record::{Release, ReleaseStatus, ReleasedService};
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Everything that `a3 history` says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct History {
+    #[schemars(extend("const" = FORMAT_VERSION))]
     format_version: u32,
     deployment: String,
     /// Newest first.
@@ -25,7 +27,7 @@ pub struct History {
 }
 
 /// One release.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Row {
     release: u64,
     /// RFC 3339, in UTC.
@@ -46,7 +48,7 @@ struct Row {
 }
 
 /// What one machine says of a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Differing {
     status: ReleaseStatus,
     services: BTreeMap<String, String>,

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::plan_json::StepDocument;
@@ -41,4 +42,24 @@ impl JsonLines {
         self.next += 1;
         writeln!(self.out, "{line}").and_then(|()| self.out.flush()).ok();
     }
+}
+
+/// The schema of one line.
+pub(super) fn line_schema(generator: &mut SchemaGenerator) -> Value {
+    let mut line = Event::json_schema(generator).to_value();
+    line["properties"]["version"] = json!({ "type": "integer", "const": STREAM_VERSION });
+    line["properties"]["seq"] = json!({
+        "description": "Counts the lines of a stream from 0, without a gap.",
+        "type": "integer",
+        "minimum": 0,
+    });
+    if let Some(required) = line["required"].as_array_mut() {
+        required.extend([json!("version"), json!("seq")]);
+    }
+    let steps = generator.subschema_for::<StepDocument<'_>>();
+    let kinds = line["oneOf"].as_array_mut().into_iter().flatten();
+    for kind in kinds.filter(|kind| kind["properties"]["event"]["const"] == "host_planned") {
+        kind["properties"]["steps"]["items"] = steps.clone().to_value();
+    }
+    line
 }

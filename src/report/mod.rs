@@ -16,8 +16,11 @@ pub mod plan_json;
 pub mod plan_text;
 pub mod reporter;
 pub mod saved_plan;
+pub mod schemas;
 pub mod status;
 mod table;
+pub mod validation;
+pub mod version;
 pub mod words;
 
 pub use error::error_text;

@@ -1,21 +1,23 @@
 //! A plan as one JSON document. Its shape is promised: fields are added, and a change of meaning
 //! raises [`FORMAT_VERSION`].
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::words;
 use crate::observed::Scope;
 use crate::plan::reason::{FieldChange, Forces, Reason, Shown};
-use crate::plan::step::{Blocked, Change, Cost, Plan, Step, StepId};
-use crate::plan::summary::Summary;
+use crate::plan::step::{Action, Blocked, Change, Cost, Plan, Step, StepId};
+use crate::plan::summary::{Ending, Summary};
 
 /// The version of the document's shape.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The document. Serialised it holds no secret: settings of containers and launches are not in it,
 /// only fields, and a secret field is `{"sensitive": true}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PlanDocument<'a> {
+    #[schemars(extend("const" = FORMAT_VERSION))]
     format_version: u32,
     deployment: &'a str,
     destroy: bool,
@@ -26,6 +28,7 @@ pub struct PlanDocument<'a> {
     unchanged: &'a [String],
     kept: &'a [String],
     summary: Summary,
+    ending: Ending,
 }
 
 impl<'a> PlanDocument<'a> {
@@ -42,6 +45,7 @@ impl<'a> PlanDocument<'a> {
             unchanged: &plan.unchanged,
             kept: &plan.kept,
             summary: Summary::of(plan),
+            ending: Ending::of(plan),
         }
     }
 
@@ -54,11 +58,14 @@ impl<'a> PlanDocument<'a> {
 }
 
 /// One step.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct StepDocument<'a> {
     id: StepId,
     address: &'a str,
     change: Change,
+    /// Whether someone or something changed it outside a3, rather than a person the spec.
+    drift: bool,
+    #[schemars(extend("enum" = Action::KINDS))]
     kind: &'static str,
     title: String,
     reasons: Vec<ReasonDocument<'a>>,
@@ -69,7 +76,7 @@ pub struct StepDocument<'a> {
     provisional: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ReasonDocument<'a> {
     #[serde(flatten)]
     reason: &'a Reason,
@@ -77,13 +84,13 @@ struct ReasonDocument<'a> {
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CostDocument {
     kind: Cost,
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct FieldDocument<'a> {
     field: &'a str,
     before: ShownDocument<'a>,
@@ -93,14 +100,22 @@ struct FieldDocument<'a> {
 }
 
 /// `"text"`, `null`, `{"sensitive": true}`, `{"known_after": "push"}` or `{"known": false}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum ShownDocument<'a> {
     Text(&'a str),
     Nothing,
-    Sensitive { sensitive: bool },
-    KnownAfter { known_after: &'a str },
-    NotKnown { known: bool },
+    Sensitive {
+        #[schemars(extend("const" = true))]
+        sensitive: bool,
+    },
+    KnownAfter {
+        known_after: &'a str,
+    },
+    NotKnown {
+        #[schemars(extend("const" = false))]
+        known: bool,
+    },
 }
 
 impl<'a> StepDocument<'a> {
@@ -115,6 +130,7 @@ impl<'a> StepDocument<'a> {
             id: step.id,
             address: &step.address,
             change: step.change,
+            drift: step.is_drift(),
             kind: step.action.kind(),
             title: step.title(),
             reasons: step.reasons.iter().map(reason).collect(),

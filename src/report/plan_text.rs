@@ -4,9 +4,9 @@ use super::error::{help_text, note_text};
 use super::look::{Look, Tone};
 use super::words;
 use crate::observed::Scope;
-use crate::plan::reason::{FieldChange, Shown};
+use crate::plan::reason::{FieldChange, Reason, Shown};
 use crate::plan::step::{Blocked, BlockedKind, Change, Plan, Step};
-use crate::plan::summary::Summary;
+use crate::plan::summary::{Ending, Summary};
 
 /// The whole plan. Ends with a newline.
 pub fn plan_text(plan: &Plan, look: &Look) -> String {
@@ -117,8 +117,31 @@ impl Page<'_> {
             self.line(&format!("{symbol} could not be decided"));
         }
         self.line("");
+        self.drift(plan);
         let what = if plan.steps.is_empty() { "a3 cannot say yet what to do:" } else { "a3 will do this:" };
         self.line(what);
+        self.line("");
+    }
+
+    /// What the world did, apart from what a person edited in the spec; each again beside its step.
+    fn drift(&mut self, plan: &Plan) {
+        let drifted: Vec<(&Step, &Reason)> = plan
+            .steps
+            .iter()
+            .flat_map(|step| {
+                step.reasons.iter().filter(|reason| reason.is_drift()).map(move |reason| (step, reason))
+            })
+            .collect();
+        if drifted.is_empty() {
+            return;
+        }
+        self.line("Drift, no longer as a3 left it:");
+        for (step, reason) in drifted {
+            let first = format!("  {}: ", self.look.paint(Tone::Change, &step.address));
+            for line in self.look.wrap_under(&first, "    ", &words::reason_text(reason)) {
+                self.line(&line);
+            }
+        }
         self.line("");
     }
 
@@ -226,7 +249,8 @@ impl Page<'_> {
     }
 
     fn ending(&mut self, plan: &Plan) {
-        if plan.is_empty() {
+        let ending = Ending::of(plan);
+        if ending == Ending::Nothing {
             let rest = if plan.destroy {
                 "Nothing of this deployment is there to be destroyed."
             } else {
@@ -238,7 +262,7 @@ impl Page<'_> {
         let summary = Summary::of(plan);
         let label = self.look.paint(Tone::Strong, "Plan:");
         self.line(&format!("{label} {}", summary_text(&summary)));
-        if !plan.blocked.is_empty() {
+        if ending != Ending::Changes {
             let text = "Nothing is done while a decision is missing; `--target` leaves decisions out.";
             let text = if plan.destroy { "What could not be decided stays as it is." } else { text };
             self.line(text);
@@ -257,6 +281,9 @@ pub fn summary_text(summary: &Summary) -> String {
     }
     if summary.blocked > 0 {
         text.push_str(&format!(", {} not decided", summary.blocked));
+    }
+    if summary.drift > 0 {
+        text.push_str(&format!("; {} by drift", summary.drift));
     }
     text.push('.');
     text

@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,9 +22,10 @@ use crate::plan::step::Plan;
 pub const SAVED_VERSION: u32 = 1;
 
 /// A saved plan. `a3_plan` is the file's first key; a file is known by it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedPlan {
     /// [`SAVED_VERSION`] of who wrote it.
+    #[schemars(extend("const" = SAVED_VERSION))]
     pub a3_plan: u32,
     /// The a3 that made it: another one may plan otherwise.
     pub a3_version: String,
@@ -36,29 +38,51 @@ pub struct SavedPlan {
     /// `--target`, `--replace` and `--rebuild`.
     pub options: Options,
     /// What is compared: [`canonical`].
+    #[schemars(with = "Canonical<'_>")]
     pub canonical: Value,
 }
 
 /// What makes two plans the same: the places that were searched, and each step with its reasons, its
 /// values, and a digest of everything that it does.
+#[derive(Serialize, JsonSchema)]
+struct Canonical<'a> {
+    deployment: &'a str,
+    scope: CanonicalScope<'a>,
+    steps: Vec<CanonicalStep<'a>>,
+}
+
+/// Where was looked; who looked is no part of it.
+#[derive(Serialize, JsonSchema)]
+struct CanonicalScope<'a> {
+    account: Option<&'a str>,
+    regions: &'a [String],
+    registries: &'a [String],
+    engines: &'a [String],
+}
+
+/// A step as a plan shows it, and what it shows not, as a digest.
+#[derive(Serialize, JsonSchema)]
+struct CanonicalStep<'a> {
+    #[serde(flatten)]
+    step: StepDocument<'a>,
+    content: Digest,
+}
+
+/// The form of a plan that is compared.
 pub fn canonical(plan: &Plan) -> Value {
     let steps = plan.steps.iter().map(|step| {
-        let mut document = serde_json::to_value(StepDocument::of(step)).unwrap_or_default();
         let whole = serde_json::to_vec(&step.action).unwrap_or_default();
-        document["content"] = json!(Digest::of(&whole));
-        document
+        CanonicalStep { step: StepDocument::of(step), content: Digest::of(&whole) }
     });
-    let scope = &plan.scope;
-    json!({
-        "deployment": plan.deployment,
-        "scope": {
-            "account": scope.account,
-            "regions": scope.regions,
-            "registries": scope.registries,
-            "engines": scope.engines,
-        },
-        "steps": steps.collect::<Vec<_>>(),
-    })
+    let scope = CanonicalScope {
+        account: plan.scope.account.as_deref(),
+        regions: &plan.scope.regions,
+        registries: &plan.scope.registries,
+        engines: &plan.scope.engines,
+    };
+    let form = Canonical { deployment: &plan.deployment, scope, steps: steps.collect() };
+    // Only a map with keys that are no strings could fail, and there is none.
+    serde_json::to_value(form).unwrap_or_default()
 }
 
 /// How the plan of now differs from the saved one, a line each; `None` if they are the same.

@@ -1,5 +1,6 @@
 //! `a3 status`: instances and containers, as tables or JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::look::{Look, Tone};
@@ -9,7 +10,7 @@ use super::table::table;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// One machine. Every text is as it is shown; an empty one is not known or does not apply.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct InstanceRow {
     /// `i-…`, or empty for `host` and `local`.
     pub id: String,
@@ -38,7 +39,7 @@ pub struct InstanceRow {
 }
 
 /// One container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ContainerRow {
     /// `web/0`.
     pub slot: String,
@@ -75,7 +76,7 @@ pub struct ContainerRow {
 }
 
 /// Everything that `a3 status` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Status {
     /// The deployment.
     pub deployment: String,
@@ -142,8 +143,9 @@ impl Status {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    #[schemars(extend("const" = FORMAT_VERSION))]
     format_version: u32,
     #[serde(flatten)]
     status: &'a Status,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::source::{Origin, Texts};
@@ -65,7 +66,7 @@ pub struct Diagnostics {
 }
 
 /// One diagnostic as plain data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DiagnosticData {
     /// The file, as the person named it; `None` when it is about no file.
     pub file: Option<String>,

@@ -14,6 +14,7 @@ mod credentials;
 mod deadline;
 mod deployment;
 mod doctor;
+mod documents;
 mod drift;
 mod edits;
 mod everywhere;

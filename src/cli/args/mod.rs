@@ -12,7 +12,7 @@ pub use back::{HistoryArgs, RollbackArgs};
 pub use inside::{AttachArgs, ExecArgs, ProcessArgs, RunArgs, SshArgs};
 pub use look::{LogsArgs, StatusArgs};
 pub use order::{PortArgs, RmArgs, StartArgs, StopArgs, Which};
-pub use setup::{DoctorArgs, InitArgs, UnlockArgs, VersionArgs};
+pub use setup::{DoctorArgs, InitArgs, SchemaArgs, SchemaOf, UnlockArgs, VersionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -79,8 +79,8 @@ pub enum Command {
     Init(InitArgs),
     /// Checks deploy.yaml, offline, and reports all errors at once.
     Validate(Validate),
-    /// Prints the JSON Schema of deploy.yaml.
-    Schema,
+    /// Prints the JSON Schema of deploy.yaml, or of something that a3 prints for machines.
+    Schema(SchemaArgs),
     /// Prints the merged spec with the file and line of each value.
     Config(SpecFile),
     /// Shows how deploy.yaml differs from what exists. Changes nothing.

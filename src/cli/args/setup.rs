@@ -1,6 +1,9 @@
 //! Arguments of the commands around a deployment: its first file, what it needs, its locks.
 
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use crate::report::schemas::Document;
 
 /// `a3 init`
 #[derive(Debug, Args)]
@@ -22,6 +25,45 @@ pub struct VersionArgs {
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `a3 schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of what.
+    #[arg(value_name = "KIND", default_value = "deploy")]
+    pub of: SchemaOf,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaOf {
+    /// deploy.yaml.
+    Deploy,
+    /// Something that a3 prints.
+    Output(Document),
+}
+
+impl ValueEnum for SchemaOf {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [SchemaOf; Document::ALL.len() + 1] = {
+            let mut all = [SchemaOf::Deploy; Document::ALL.len() + 1];
+            let mut at = 0;
+            while at < Document::ALL.len() {
+                all[at + 1] = SchemaOf::Output(Document::ALL[at]);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Deploy => "deploy",
+            Self::Output(document) => document.name(),
+        }))
+    }
 }
 
 /// `a3 unlock`
