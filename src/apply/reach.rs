@@ -54,11 +54,16 @@ async fn plan_with(work: &Work<'_>, slot: &Slot, host: &Host, first: u32) -> Res
     let seen = observe_host(work.job.spec, host, slot, &work.job.observed.files).await;
     let mut observed = work.job.observed.clone();
     match seen {
-        HostSeen::Ready(facts) => match &facts.engine {
+        HostSeen::Ready(mut facts) => match &facts.engine {
             Seen::Unreachable(cause) if !facts.engine_stopped => {
                 return Err(Failure::of_kind(FailureKind::Failed, cause.clone()));
             }
             Seen::Present(_) | Seen::Absent | Seen::Unreachable(_) => {
+                // The release that this apply has begun there is none of those that it found.
+                let begun = work.sites.get(slot)?.release;
+                if let Some(record) = &mut facts.record {
+                    record.releases.retain(|release| release.number != begun);
+                }
                 drop(observed.hosts.insert(slot.clone(), HostSeen::Ready(facts)))
             }
         },

@@ -46,14 +46,15 @@ impl Engine {
     /// Unreachable, broken, refused.
     pub async fn images(&self) -> Result<Vec<KeptImage>, EngineError> {
         let images: Vec<Image> = self.ask("list images", Call::get("/images/json")).await?;
-        // Old engines list what has no name as `<none>:<none>`.
+        // Old engines list what has no name as `<none>:<none>`; the containerd store lists digests among
+        // the tags too.
         let named = |names: Option<Vec<String>>| {
             let names = names.unwrap_or_default().into_iter();
-            names.filter(|name| !name.contains('<')).collect()
+            names.filter(|name| !name.contains('<')).collect::<Vec<String>>()
         };
         let images = images.into_iter().map(|image| KeptImage {
             id: image.id,
-            tags: named(image.tags),
+            tags: named(image.tags).into_iter().filter(|name| !name.contains('@')).collect(),
             digests: named(image.digests),
         });
         Ok(images.collect())
