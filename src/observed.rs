@@ -426,6 +426,8 @@ pub struct HostFacts {
     pub engine_stopped: bool,
     /// What the machine runs, where it says so.
     pub distribution: Option<Distribution>,
+    /// Ports that a process there holds, those of containers among them; none where it cannot say.
+    pub listening: Vec<Listening>,
     /// Containers that are ours, and others whose name or ports may be in the way.
     pub containers: Vec<ContainerSeen>,
     /// The public keys in a3's part of the ssh user's `authorized_keys`.
@@ -561,6 +563,17 @@ pub enum Health {
     Healthy,
     /// Does not.
     Unhealthy,
+}
+
+/// A port of a machine that a process holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// `None` is all addresses.
+    pub ip: Option<String>,
+    /// On the machine.
+    pub port: u16,
 }
 
 /// A port that a container publishes.

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::Host;
 use super::error::HostError;
 use crate::id::{Arch, Digest};
-use crate::observed::{Distribution, FileSeen};
+use crate::observed::{Distribution, FileSeen, Listening};
 use crate::plan::names::{keys_begin, keys_end};
 use crate::plan::paths::resolve;
 use crate::record::{self, Lease, Record};
@@ -60,6 +60,8 @@ pub struct Facts {
     pub sudo: bool,
     /// What it runs.
     pub distribution: Option<Distribution>,
+    /// Ports that its processes hold. Not asked of this machine, whose engine may be elsewhere.
+    pub listening: Vec<Listening>,
     /// What it has of Docker.
     pub docker: DockerState,
     /// Free bytes where the engine keeps its images.
@@ -174,6 +176,10 @@ impl Host {
             folder,
             sudo: lines.sudo,
             distribution: lines.distribution,
+            listening: match self {
+                Self::Ssh(_) => lines.listening,
+                Self::Local(_) => Vec::new(),
+            },
             docker: lines.docker,
             disk_free: lines.free.map(|blocks| blocks * 1024),
             now,
@@ -220,6 +226,7 @@ struct Lines {
     now: Option<u64>,
     distribution: Option<Distribution>,
     docker: DockerState,
+    listening: Vec<Listening>,
     folder: Option<Folder>,
     admitted: Vec<String>,
     free: Option<u64>,
@@ -246,6 +253,7 @@ impl Lines {
             "now" => self.now = Some(rest.parse().ok()?),
             "os" => self.distribution = Some(distribution(rest)?),
             "docker" => self.docker = docker_state(rest)?,
+            "listens" => self.listening.push(super::listening::of(rest)?),
             "free" => self.free = Some(rest.parse().ok()?),
             "folder" => self.folder = Some(folder(rest)?),
             "admitted" => self.admitted.push(rest.to_owned()),

@@ -6,6 +6,7 @@ mod check;
 mod error;
 mod facts;
 mod install;
+mod listening;
 mod logins;
 mod process;
 mod tunnel;

@@ -291,6 +291,7 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         engine,
         engine_stopped: false,
         distribution: facts.distribution,
+        listening: facts.listening,
         containers: says.containers,
         admitted: facts.admitted,
         files: facts.files,

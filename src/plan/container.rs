@@ -41,6 +41,10 @@ pub(crate) fn plan(
         return Some(cx.run((vec![cx.host.unseen()], Vec::new()), logins, runs, draft));
     };
     if cx.clashes(facts, draft) {
+        // Everything that stands in the way is said at once.
+        if cx.needs_pull() {
+            cx.check_disk(draft);
+        }
         return None;
     }
     let current = cx.own(facts, &cx.service.container_name);
@@ -143,6 +147,12 @@ pub fn owned_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> O
     (*deployment == spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
 }
 
+/// Whether two sockets of a port are in each other's way.
+fn overlaps(a: Option<&str>, b: Option<&str>) -> bool {
+    let any = |ip: Option<&str>| ip.is_none_or(|ip| ip == "0.0.0.0" || ip == "::");
+    any(a) || any(b) || a == b
+}
+
 /// Why a container that should run does not; `None` when all is well.
 pub(crate) fn why_stopped(
     service: &Service,
@@ -208,14 +218,37 @@ impl ServiceContext<'_> {
                 draft.block(self.address(), BlockedKind::Refused, why, Some(help));
             }
         }
+        for (port, protocol) in self.held_by_processes(facts) {
+            let why =
+                format!("port {port}/{} is held by a process there that is no container", protocol.as_str());
+            let help = format!(
+                "publish another port, or stop the process: sudo ss -lptu 'sport = :{port}' names it"
+            );
+            draft.block(self.address(), BlockedKind::Refused, why, Some(help));
+        }
         draft.blocked.len() > before
     }
 
-    fn held_port(&self, seen: &ContainerSeen) -> Option<(u16, Protocol)> {
-        let overlaps = |a: Option<&str>, b: Option<&str>| {
-            let any = |ip: Option<&str>| ip.is_none_or(|ip| ip == "0.0.0.0" || ip == "::");
-            any(a) || any(b) || a == b
+    /// Published ports that somebody listens on, and no container that was seen publishes. Docker's own
+    /// processes listen for containers.
+    fn held_by_processes(&self, facts: &HostFacts) -> Vec<(u16, Protocol)> {
+        let of_container = |number: u16, protocol: Protocol| {
+            let mut ports = facts.containers.iter().flat_map(|seen| &seen.ports);
+            ports.any(|port| port.published == number && port.protocol == protocol)
         };
+        let wanted = self.service.ports.iter().filter_map(|port| Some((port, port.published?)));
+        let held = wanted.filter(|(port, number)| {
+            !of_container(*number, port.protocol)
+                && facts.listening.iter().any(|held| {
+                    held.port == *number
+                        && held.protocol == port.protocol
+                        && overlaps(held.ip.as_deref(), port.host_ip.as_deref())
+                })
+        });
+        held.map(|(port, number)| (number, port.protocol)).collect()
+    }
+
+    fn held_port(&self, seen: &ContainerSeen) -> Option<(u16, Protocol)> {
         if !matches!(
             seen.state,
             ContainerState::Running | ContainerState::Paused | ContainerState::Restarting

@@ -17,6 +17,7 @@ mod images;
 mod install;
 mod machines;
 mod orders;
+mod preflight;
 mod prune;
 mod rollback;
 mod whole;

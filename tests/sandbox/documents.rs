@@ -98,3 +98,17 @@ fn an_edit_and_what_the_world_did_are_two_things() {
     web.apply();
     web.is_converged();
 }
+
+/// The ssh server of the machine is a process that is no container.
+#[test]
+fn a_port_that_a_process_holds_is_found_before_anything_is_done() {
+    let web = borrow();
+    web.edit("deploy.yaml", "30001:8080", "22:8080");
+    let plan = web.a3(&["plan", "--json"]).ended(73).says("port 22/tcp is held by a process");
+    let plan = document(&plan);
+    fits("plan", &plan);
+    assert_eq!(plan["ending"], "refused");
+    // That its own container listens is no clash: what is left as it was has nothing to do.
+    web.edit("deploy.yaml", "22:8080", "30001:8080");
+    web.is_converged();
+}

@@ -283,6 +283,7 @@ pub(crate) fn fresh_host() -> HostFacts {
             version: "13".into(),
             name: "Debian GNU/Linux 13 (trixie)".into(),
         }),
+        listening: Vec::new(),
         containers: Vec::new(),
         admitted: Vec::new(),
         files: BTreeMap::new(),

@@ -53,6 +53,12 @@ fi
 echo "folder $state $folder"
 [ "$state" = usable ] && printf '%s\n' "$FOLDER" | $as sh -s "$folder"
 
+# Linux only: sockets that listen (0A), and of UDP those that are bound (07) to nobody in particular.
+for protocol in tcp udp; do
+  cat "/proc/net/$protocol" "/proc/net/${protocol}6" 2>/dev/null | awk -v protocol="$protocol" '
+    (protocol == "tcp" && $4 == "0A") || (protocol == "udp" && $4 == "07") { print "listens", protocol, $2 }' | sort -u
+done
+
 [ -d "$DOCKER_ROOT" ] || DOCKER_ROOT=/
 df -Pk "$DOCKER_ROOT" 2>/dev/null | { read -r _; read -r _ _ _ free _ && echo "free $free"; }
 
