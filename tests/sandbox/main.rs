@@ -15,6 +15,7 @@ mod deployment;
 mod doctor;
 mod drift;
 mod edits;
+mod effects;
 mod everywhere;
 mod five_hosts;
 mod four_steps;
@@ -40,5 +41,8 @@ mod saved;
 mod shells;
 mod status;
 mod story;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "only the model of the steps is asked here")]
+mod support;
 mod terminal;
 mod way;
