@@ -116,7 +116,7 @@ fn keys_that_change_a_container_in_place() {
 }
 
 const RECREATED: &str = "    command: [\"/serve.sh\", \"two words\"]\n    \
-    entrypoint: /bin/sh -x\n    env_file: [{ path: more.env }]\n    user: \"1000:1000\"\n    \
+    entrypoint: /bin/sh -x\n    env_file: [{ path: more.env }]\n    user: \"0:0\"\n    \
     working_dir: /tmp\n    labels: { com.example.team: music }\n    hostname: songs.example\n    \
     healthcheck: { test: \"true\", interval: 1s, timeout: 20s, retries: 4, start_period: 500ms }\n    \
     stop_grace_period: 7s\n    read_only: true\n    cap_drop: [ALL]\n    cap_add: [NET_BIND_SERVICE]\n    \
@@ -175,7 +175,7 @@ fn keys_that_make_a_new_container() {
         &[
             ("/Config/Cmd", json!(["/serve.sh", "two words"])),
             ("/Config/Entrypoint", json!(["/bin/sh", "-x"])),
-            ("/Config/User", json!("1000:1000")),
+            ("/Config/User", json!("0:0")),
             ("/Config/WorkingDir", json!("/tmp")),
             ("/Config/Labels/com.example.team", json!("music")),
             ("/Config/Hostname", json!("songs.example")),
@@ -227,7 +227,7 @@ fn keys_that_make_a_new_container() {
     let inside = "id -u; hostname; pwd; grep -c 2001:db8::1 /etc/hosts; ulimit -n; touch /not 2>&1 | grep -c Read-only; \
                   grep CapEff /proc/self/status | cut -f2; cat /proc/1/comm";
     let inside = host_docker(&id, &format!("exec s2 sh -c '{inside}'"));
-    let expected = ["1000", "songs.example", "/tmp", "1", "512", "1", "0000000000000000"];
+    let expected = ["0", "songs.example", "/tmp", "1", "512", "1", "0000000000000400"];
     assert_eq!(inside.lines().take(7).collect::<Vec<_>>(), expected, "{inside}");
     assert!(inside.ends_with("init"), "{inside}");
 }
@@ -285,14 +285,23 @@ fn another_container_name_takes_the_old_ones_place() {
     web.edit(
         "deploy.yaml",
         "    container_name: songs\n    restart: unless-stopped\n",
-        "    auto_remove: true\n",
+        "    auto_remove: true\n    user: \"1000:1000\"\n    tmpfs: [\"/tmp:mode=1777\"]\n",
     );
     four_steps(
         &web,
         &["remove_container", "run"],
-        &["auto_remove recreate", "container_name", "container_name recreate"],
+        &[
+            "auto_remove recreate",
+            "container_name",
+            "container_name recreate",
+            "tmpfs recreate",
+            "user recreate",
+        ],
     );
-    holds(&inspect(&id, &format!("{}-s2-1", web.name)), &[("/HostConfig/AutoRemove", json!(true))]);
+    holds(
+        &inspect(&id, &format!("{}-s2-1", web.name)),
+        &[("/HostConfig/AutoRemove", json!(true)), ("/Config/User", json!("1000:1000"))],
+    );
 }
 
 #[test]
@@ -392,7 +401,17 @@ fn keys_of_a_machine() {
 
     // A stop and a start; then everything that takes another machine, at once.
     steps.edit("deploy.yaml", "instance_type: t2.micro", "instance_type: t3.small");
-    four_steps(&steps, &["modify", "start_container"], &["instance_type stop_start"]);
+    // It is planned once more when it is back, and then there is nothing to do but start what stopped.
+    let changes = [
+        "container_name",
+        "image",
+        "instance_type stop_start",
+        "music/music.csv",
+        "package",
+        "ports",
+        "server",
+    ];
+    four_steps(&steps, &["modify", "install", "copy", "login", "run"], &changes);
     assert_eq!((steps.id(), instance(&id)["InstanceType"].as_str()), (id.clone(), Some("t3.small")));
     assert_eq!(inspect(&id, "s2")["Id"], before.0);
     let settings = "      root_block_device: { volume_size: 22, volume_type: gp3, encrypted: true }\n      \
@@ -401,8 +420,21 @@ fn keys_of_a_machine() {
     let newest = "ami: { name: \"al2023-ami-2023.*-x86_64\", owner: amazon }";
     steps.edit("deploy.yaml", newest, &format!("ami: {}", variable("A3_SANDBOX_AMI_CONTAINERD")));
     steps.edit("deploy.yaml", "ssh: { ", "ssh: { user: ec2-user, ");
-    let changes = ["ami replace"];
-    four_steps(&steps, &["launch", "copy", "run"], &changes);
+    let changes = [
+        "ami replacement",
+        "container_name",
+        "id",
+        "image",
+        "music/music.csv",
+        "name",
+        "package",
+        "ports",
+        "public_ip",
+        "root_block_device replacement",
+        "server",
+        "user_data replacement",
+    ];
+    four_steps(&steps, &["launch", "install", "copy", "login", "run"], &changes);
     let new = steps.id();
     assert_ne!(new, id);
     assert_eq!(instance(&id)["State"]["Name"], "terminated");

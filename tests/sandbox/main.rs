@@ -17,6 +17,7 @@ mod doctor;
 mod documents;
 mod drift;
 mod edits;
+mod effects;
 mod everywhere;
 mod five_hosts;
 mod four_steps;
@@ -42,5 +43,8 @@ mod saved;
 mod shells;
 mod status;
 mod story;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "only the model of the steps is asked here")]
+mod support;
 mod terminal;
 mod way;

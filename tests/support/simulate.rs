@@ -12,7 +12,7 @@ use a3::plan::names::{kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, hash, own_tags, paths, plan, plan_host};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
-use a3::spec::Spec;
+use a3::spec::{Port, Spec};
 use secrecy::SecretString;
 
 use super::world;
@@ -295,15 +295,19 @@ impl World<'_> {
                 }
             }
             Action::Run(run) => self.run(run),
-            Action::Restart { slot, container, .. } | Action::StartContainer { slot, container, .. } => {
+            Action::Restart { slot, service, container, .. }
+            | Action::StartContainer { slot, service, container, .. } => {
+                let ports = self.spec.services.get(service).map(|service| published(&service.ports));
                 let host = self.host(slot);
                 let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
                 (one.state, one.health) = (ContainerState::Running, None);
+                one.ports = ports.unwrap_or_default();
             }
             Action::StopContainer { slot, service, container, .. } => {
                 let host = self.host(slot);
                 let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
-                one.state = ContainerState::Exited(0);
+                // What does not run publishes nothing.
+                (one.state, one.ports) = (ContainerState::Exited(0), Vec::new());
                 let stopped =
                     Stopped { by: "me@laptop".into(), container: one.id.clone(), started: one.started };
                 host.record.as_mut().unwrap().stopped.insert(service.clone(), stopped);
@@ -383,12 +387,7 @@ impl World<'_> {
             (label::IMAGE, image.clone()),
             (label::RELEASE, number.to_string()),
         ];
-        let ports = run.settings.ports.iter().map(|port| PublishedPort {
-            host_ip: port.host_ip.clone(),
-            published: port.published.unwrap_or(49153),
-            target: port.target,
-            protocol: port.protocol,
-        });
+        let ports = published(&run.settings.ports);
         let free = |one: &ContainerSeen| {
             assert!(one.name != *name || one.labels.get(label::SERVICE) == Some(&run.service), "{name}");
         };
@@ -403,7 +402,7 @@ impl World<'_> {
             started: Some(world::NOW),
             restarts: 0,
             health: None,
-            ports: ports.collect(),
+            ports,
             mounts: Vec::new(),
         });
         let tag = kept_image(&spec.name, &run.service, number);
@@ -428,6 +427,15 @@ fn tagged(launch: &Launch) -> BTreeMap<String, String> {
     let own = own_tags::to_tag(launch.tags.keys().map(String::as_str));
     let own = own.map(|own| (own_tags::TAG.to_owned(), own));
     launch.tags.clone().into_iter().chain(own).collect()
+/// What a container that runs publishes.
+fn published(ports: &[Port]) -> Vec<PublishedPort> {
+    let published = ports.iter().map(|port| PublishedPort {
+        host_ip: port.host_ip.clone(),
+        published: port.published.unwrap_or(49153),
+        target: port.target,
+        protocol: port.protocol,
+    });
+    published.collect()
 }
 
 /// An image that has no name left goes; of one that somebody else has named, only our tags.
