@@ -11,6 +11,7 @@ mod admit;
 mod containers;
 mod destroy;
 mod drift;
+mod fields;
 mod files;
 mod firewall;
 mod images;
