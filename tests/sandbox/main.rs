@@ -39,4 +39,5 @@ mod shells;
 mod status;
 mod story;
 mod terminal;
+mod walkthrough;
 mod way;
