@@ -1,6 +1,8 @@
 //! `docs/walkthrough.md`, run from its first command to its last in a copy of the example, with the
 //! sandbox as its cloud: each command at a terminal, with what the document has a person type there.
 
+#![allow(clippy::print_stdout, reason = "what a failure is read from, and the count")]
+
 mod document;
 mod same;
 mod screen;

@@ -55,7 +55,10 @@ impl Screen {
         match rest.next() {
             Some('[') => {}
             // A title: until a bell.
-            Some(']') => return drop(rest.find(|next| *next == '\x07')),
+            Some(']') => {
+                rest.find(|next| *next == '\x07');
+                return;
+            }
             _ => return,
         }
         let mut number = String::new();
