@@ -83,6 +83,16 @@ impl Deployment {
         command
     }
 
+    /// A line for the shell, as it would be typed in its folder: `a3` is the one that is tested.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        self.prepare(&mut command);
+        let own = Path::new(env!("CARGO_BIN_EXE_a3")).parent().unwrap();
+        command.env("PATH", format!("{}:{}", own.display(), std::env::var("PATH").unwrap()));
+        command.args(["-c", line]);
+        command
+    }
+
     /// a3 to its end.
     #[track_caller]
     pub(crate) fn a3(&self, arguments: &[&str]) -> Output {

@@ -47,4 +47,5 @@ mod story;
 #[allow(dead_code, reason = "only the model of the steps is asked here")]
 mod support;
 mod terminal;
+mod walkthrough;
 mod way;

@@ -9,23 +9,29 @@ use crate::process::run;
 use crate::terminal::Terminal;
 
 /// The project's own deploy.yaml and example, in a folder of its own.
-fn music(name: &str) -> Deployment {
-    let mut deployment = Deployment::new(name, "name: replaced-below\n");
+pub(crate) fn copy_of_the_example(name: &str) -> Deployment {
+    let deployment = Deployment::new(name, "name: replaced-below\n");
     for part in ["deploy.yaml", "examples"] {
         let copied =
             run(Command::new("cp").args(["-r", "-T"]).arg(checkout().join(part)).arg(deployment.path(part)));
         copied.ok();
     }
-    deployment.edit(
-        "deploy.yaml",
-        "name: music-${REGID:?your GitHub user id, lower case}",
-        &format!("name: {name}"),
-    );
     // Unlike what an earlier run has left in the registry.
     for program in ["examples/music-service/music.py", "examples/music-service/mcli/mcli.py"] {
         let source = std::fs::read_to_string(deployment.path(program)).unwrap();
         deployment.write(program, &format!("{source}# run {}\n", std::process::id()));
     }
+    deployment
+}
+
+/// The example under another name, with the sandbox as its cloud.
+fn music(name: &str) -> Deployment {
+    let mut deployment = copy_of_the_example(name);
+    deployment.edit(
+        "deploy.yaml",
+        "name: music-${REGID:?your GitHub user id, lower case}",
+        &format!("name: {name}"),
+    );
     deployment.set("REGID", "learner");
     deployment.set("A3_FILE", "deploy.yaml:examples/sandbox.yaml");
     deployment

@@ -11,7 +11,7 @@ use pty_process::blocking::{Command as PtyCommand, Pts, Pty, open};
 use rustix::termios::tcgetattr;
 
 /// Nothing here takes longer; what does, hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(100);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -115,6 +115,19 @@ impl Terminal {
     /// Waits for the command's end, which has to leave the terminal as it was, and gives how it ended.
     #[track_caller]
     pub(crate) fn ends(mut self) -> ExitStatus {
+        self.end()
+    }
+
+    /// As [`Terminal::ends`], with everything that was written to the terminal.
+    #[track_caller]
+    pub(crate) fn ends_having_shown(mut self) -> (ExitStatus, String) {
+        let status = self.end();
+        self.drain();
+        (status, String::from_utf8_lossy(&self.shown).into_owned())
+    }
+
+    #[track_caller]
+    fn end(&mut self) -> ExitStatus {
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
