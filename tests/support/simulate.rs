@@ -427,6 +427,8 @@ fn tagged(launch: &Launch) -> BTreeMap<String, String> {
     let own = own_tags::to_tag(launch.tags.keys().map(String::as_str));
     let own = own.map(|own| (own_tags::TAG.to_owned(), own));
     launch.tags.clone().into_iter().chain(own).collect()
+}
+
 /// What a container that runs publishes.
 fn published(ports: &[Port]) -> Vec<PublishedPort> {
     let published = ports.iter().map(|port| PublishedPort {
