@@ -60,6 +60,26 @@ pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observ
     world.seen
 }
 
+/// The world after a crash: the first `done` steps have happened, and what is planned again on the way
+/// has not. The release that they began is not complete.
+#[allow(dead_code, reason = "only the properties crash")]
+pub(crate) fn apply_prefix(spec: &Spec, seen: &Observed, planned: &Plan, done: usize) -> Observed {
+    let records = seen.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
+    let release = records.map(Record::last_release).max().unwrap_or(0) + 1;
+    let (made, images) = (BTreeMap::new(), BTreeMap::new());
+    let mut world = World { spec, seen: seen.clone(), release, made, images };
+    for step in planned.steps.iter().take(done).filter(|step| !step.provisional) {
+        world.step(step);
+    }
+    let unfinished = |release: &mut Release| release.status = ReleaseStatus::Started;
+    for host in world.seen.hosts.values_mut() {
+        let HostSeen::Ready(facts) = host else { continue };
+        let releases = facts.record.iter_mut().flat_map(|record| &mut record.releases);
+        releases.filter(|one| one.number == release).for_each(unfinished);
+    }
+    world.seen
+}
+
 fn slot_of(action: &Action) -> Option<Slot> {
     match action {
         Action::Run(run) => Some(run.slot.clone()),
