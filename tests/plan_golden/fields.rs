@@ -424,7 +424,7 @@ fn every_field_costs_what_the_table_says() {
     });
     let of = FIELDS.iter().filter(|field| field.cost != Cost::Parts).count();
     tell(&format!(
-        "fields: {covered} of {of} shown by a plan, {} settled when the file is read, {} are groups of others",
+        "figure: fields: {covered} of {of} shown by a plan, {} settled when the file is read, {} are groups of others",
         SETTLED_WHEN_READ.len(),
         FIELDS.len() - of
     ));

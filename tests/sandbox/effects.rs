@@ -17,7 +17,7 @@ use a3::record::Record;
 use crate::cloud::host_docker;
 use crate::place::{beside_others, variable};
 use crate::pool::{web, web_service};
-use crate::process::run;
+use crate::process::{figure, run};
 use crate::support::simulate;
 
 /// The folder of the deployment, for the process that does the work.
@@ -64,7 +64,7 @@ async fn every_step_on_the_sandbox() {
     stage.goes("a container that was stopped", false).await;
     stage.goes("everything", true).await;
     let kinds: Vec<&str> = stage.kinds.iter().map(String::as_str).collect();
-    println!("effects of {} step kinds are as the model says: {}", kinds.len(), kinds.join(", "));
+    figure(&format!("effects: {} step kinds do what the model says: {}", kinds.len(), kinds.join(", ")));
     assert!(kinds.len() >= 15, "{kinds:?}");
 }
 

@@ -7,7 +7,8 @@ use std::process::Command;
 use crate::cloud::{console, live_instances, on_host};
 use crate::deployment::Deployment;
 use crate::place::{Alone, checkout, docker, images_like, remove_images};
-use crate::process::run;
+use crate::process::{figure, run};
+use crate::story::own_images;
 
 /// The ids of everything that is not the registries': in EC2, in this machine's engine, and the files of
 /// the deployment's folder but a3's own.
@@ -44,7 +45,12 @@ fn music(name: &str) -> Deployment {
         &format!("name: {name}"),
     );
     // The next assignment's image goes to the registry that the sandbox has.
-    music.edit("examples/a4.yaml", "ghcr.io/${REGID}", "${A3_SANDBOX_GHCR}/${A3_SANDBOX_GHCR_USER}");
+    music.edit(
+        "examples/a4.yaml",
+        "ghcr.io/${REGID}/",
+        &format!("${{A3_SANDBOX_GHCR}}/{}", own_images(name)),
+    );
+    music.edit("examples/sandbox.yaml", "${A3_SANDBOX_GHCR_USER}/", &own_images(name));
     music.set("REGID", "learner");
     music
 }
@@ -60,7 +66,7 @@ fn every_overlay_in_turn_and_nothing_is_left() {
     let mut music = music(name);
     // What others make meanwhile would be in the sets.
     let _alone = Alone::begin();
-    let built = ["turns-*", "*/learner/s2-standalone"];
+    let built = ["turns-*", "*/learner/turns-*"];
     remove_images(&built);
     let before = ids(&music);
     let base = "deploy.yaml:examples/sandbox.yaml";
@@ -87,7 +93,7 @@ fn every_overlay_in_turn_and_nothing_is_left() {
     // What was built here is kept for the next time; it goes when that is asked for.
     remove_images(&built);
     let after = ids(&music);
-    println!("life cycle: {} ids before, {} after", before.len(), after.len());
+    figure(&format!("life cycle: {} ids before, {} after", before.len(), after.len()));
     let differs: Vec<&String> = after.symmetric_difference(&before).collect();
     assert!(differs.is_empty(), "{differs:?}");
 }

@@ -191,6 +191,11 @@ impl Heard {
     }
 }
 
+/// Says a figure that `make test` repeats at its end; a test's own output is captured.
+pub(crate) fn figure(line: &str) {
+    writeln!(std::io::stderr().lock(), "figure: {line}").ok();
+}
+
 /// Runs a command to its end.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> Output {

@@ -16,12 +16,17 @@ pub(crate) fn copy_of_the_example(name: &str) -> Deployment {
             run(Command::new("cp").args(["-r", "-T"]).arg(checkout().join(part)).arg(deployment.path(part)));
         copied.ok();
     }
-    // Unlike what an earlier run has left in the registry.
+    // Unlike what an earlier run, or another test, has left in the registry.
     for program in ["examples/music-service/music.py", "examples/music-service/mcli/mcli.py"] {
         let source = std::fs::read_to_string(deployment.path(program)).unwrap();
-        deployment.write(program, &format!("{source}# run {}\n", std::process::id()));
+        deployment.write(program, &format!("{source}# {name} {}\n", std::process::id()));
     }
     deployment
+}
+
+/// Where a test's images go: another test's tags are not moved by it.
+pub(crate) fn own_images(name: &str) -> String {
+    format!("${{A3_SANDBOX_GHCR_USER}}/{name}-")
 }
 
 /// The example under another name, with the sandbox as its cloud.
@@ -32,6 +37,7 @@ fn music(name: &str) -> Deployment {
         "name: music-${REGID:?your GitHub user id, lower case}",
         &format!("name: {name}"),
     );
+    deployment.edit("examples/sandbox.yaml", "${A3_SANDBOX_GHCR_USER}/", &own_images(name));
     deployment.set("REGID", "learner");
     deployment.set("A3_FILE", "deploy.yaml:examples/sandbox.yaml");
     deployment
@@ -40,7 +46,7 @@ fn music(name: &str) -> Deployment {
 #[test]
 fn the_songs_come_from_the_instance_and_again_nothing_changes() {
     let music = music("story");
-    remove_images(&["story-*", "*/learner/s2-standalone", "*/learner/mcli"]);
+    remove_images(&["story-*", "*/learner/story-*"]);
 
     let planned = writes_of(|| drop(music.a3(&["plan"]).ok().says("Plan: ")));
     assert!(planned.is_empty(), "a plan before anything exists writes: {planned:?}");
@@ -76,7 +82,7 @@ fn the_songs_come_from_the_instance_and_again_nothing_changes() {
     music.destroy();
     assert_eq!(cloud::instance(&id)["State"]["Name"], "terminated");
     assert!(cloud::live_instances("story").is_empty());
-    let kept = format!("{}/learner/s2-standalone", variable("A3_SANDBOX_GHCR"));
+    let kept = format!("{}/learner/story-s2-standalone", variable("A3_SANDBOX_GHCR"));
     assert!(!images_like(&kept).is_empty(), "images here are kept");
     let left = music.plan();
     assert!(

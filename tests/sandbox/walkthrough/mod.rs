@@ -15,6 +15,7 @@ use regex::Regex;
 use crate::cloud;
 use crate::deployment::Deployment;
 use crate::place::{checkout, remove_images, variable};
+use crate::process::figure;
 use crate::story::copy_of_the_example;
 use crate::terminal::Terminal;
 use document::{Part, What};
@@ -42,7 +43,7 @@ fn every_command_of_the_walkthrough_shows_what_it_says() {
         }
     }
     assert!(walk.wrong.is_empty(), "docs/walkthrough.md:\n{}", walk.wrong.join("\n"));
-    println!("walkthrough: {} commands run, {} more parsed", walk.ran, walk.parsed);
+    figure(&format!("walkthrough: {} commands run, {} more parsed", walk.ran, walk.parsed));
     assert!(cloud::live_instances("music-learner").is_empty());
 }
 
