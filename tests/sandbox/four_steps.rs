@@ -389,12 +389,14 @@ fn keys_of_a_machine() {
         "disable_api_termination",
         "metadata_options.http_put_response_hop_limit",
         "tags.cost",
+        "tags.team",
         "ttl",
         "vpc_security_group_ids",
     ];
     four_steps(&steps, &["modify"], &changes);
     let seen = instance(&id);
     assert!(tags(&seen).contains(&("cost", "8")), "{seen}");
+    assert!(!tags(&seen).iter().any(|(key, _)| *key == "team"), "{seen}");
     assert_eq!(attribute(&id, "disableApiTermination")["DisableApiTermination"]["Value"], false);
     assert_eq!(seen["SecurityGroups"][0]["GroupId"], group.as_str());
     assert_eq!(run_of(&id, "s2"), before, "the same container on the same machine, and it ran on");
