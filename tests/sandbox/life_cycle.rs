@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::cloud::{console, live_instances, on_host};
 use crate::deployment::Deployment;
-use crate::place::{Alone, checkout, docker, images_like, remove_images};
+use crate::place::{Alone, checkout, docker, images_like, remove_images, variable};
 use crate::process::{figure, run};
 use crate::story::own_images;
 
@@ -24,13 +24,29 @@ fn ids(deployment: &Deployment) -> BTreeSet<String> {
         print(json.dumps(ids))";
     let mut ids: BTreeSet<String> = serde_json::from_value(console(line, &[])).unwrap();
     let mut add = |text: &str, kind: &str| ids.extend(text.lines().map(|id| format!("{kind} {id}")));
-    add(&docker(&["ps", "--all", "--quiet", "--no-trunc"]), "container");
-    add(&docker(&["network", "ls", "--quiet", "--no-trunc"]), "network");
-    add(&docker(&["volume", "ls", "--quiet"]), "volume");
-    add(&images_like("*/learner/*").join("\n"), "image");
+    let containers = not_of_another(&docker(&["ps", "--all", "--no-trunc", "--format", WHOSE]));
+    for container in &containers {
+        add(&docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", container]), "mounts");
+    }
+    add(&docker(&["volume", "ls", "--quiet", "--filter", "dangling=true"]), "volume");
+    add(&containers.join("\n"), "container");
+    let networks = docker(&["network", "ls", "--no-trunc", "--format", WHOSE]);
+    add(&not_of_another(&networks).join("\n"), "network");
+    add(&images_like(&format!("{}/learner/*", variable("A3_SANDBOX_GHCR"))).join("\n"), "image");
     let files = "find . -path ./state -prune -o -path ./cache -prune -o -type f -print";
     add(&run(Command::new("sh").args(["-c", files]).current_dir(deployment.path("."))).ok().stdout, "file");
     ids
+}
+
+/// An id, and the number of the sandbox that it belongs to, if it does to one.
+const WHOSE: &str = "{{.ID}} {{.Label \"a3-sandbox\"}}";
+
+/// Those that are not of the sandbox of another checkout, which may come and go at any time.
+fn not_of_another(listed: &str) -> Vec<String> {
+    let ghcr = variable("A3_SANDBOX_GHCR");
+    let own = |number: &str| number.is_empty() || ghcr.starts_with(&format!("ghcr-{number}."));
+    let split = listed.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
+    split.filter(|(_, number)| own(number)).map(|(id, _)| id.to_owned()).collect()
 }
 
 /// The seed's own files, on the sandbox.

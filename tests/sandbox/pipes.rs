@@ -209,7 +209,7 @@ fn a_shell_reads_a_script() {
 fn what_is_cut_off_ends_with_a_code_of_its_own() {
     let web = borrow();
     // The sshd process of this very connection: what the command would have ended with, nobody knows.
-    let lost = web.a3(&["ssh", "--", "echo here; kill -KILL $PPID; sleep 60"]).ended(255);
+    let lost = web.a3(&["ssh", "--", "echo here; sleep 1; kill -KILL $PPID; sleep 60"]).ended(255);
     assert_eq!(lost.stdout, "here\n");
     lost.says("was lost");
     // The engine still knows.
