@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cloud::{on_host, terminate};
 use crate::deployment::{Deployment, get};
@@ -139,11 +139,23 @@ fn on_existing(number: usize, kind: &Existing) -> Stand {
         deployment.edit("deploy.yaml", "files: [\"./music.csv:music/\"]", &target);
         deployment.edit("deploy.yaml", "./music:/data", &format!("/srv/{name}:/data"));
     }
-    let scanned = run(Command::new("ssh-keyscan").args(["-t", "ed25519", &address]));
-    deployment.write("home/.ssh/known_hosts", &scanned.stdout);
+    deployment.write("home/.ssh/known_hosts", &host_key_of(&address));
     let home = deployment.path("home").display().to_string();
     deployment.set("HOME", &home);
     Stand { deployment, port: 30001, address: Some(address), says: kind.says, machine: Some(id) }
+}
+
+/// What an sshd shows that may be starting anew, since its settings were changed.
+fn host_key_of(address: &str) -> String {
+    let scan = |_| {
+        let scanned = run(Command::new("ssh-keyscan").args(["-t", "ed25519", address])).stdout;
+        let shown = !scanned.trim().is_empty();
+        if !shown {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        shown.then_some(scanned)
+    };
+    (0..20).find_map(scan).expect("sshd shows its key")
 }
 
 fn on_local(number: usize) -> Stand {
