@@ -20,12 +20,14 @@ struct Existing {
     prepare: &'static str,
     /// Further keys of its group.
     keys: &'static str,
+    /// Whether it is reached through another machine.
+    jump: bool,
     /// What the first apply has to say.
     says: &'static str,
 }
 
 const PLAIN: Existing =
-    Existing { ami: "AL2023", user: "ec2-user", prepare: "", keys: "", says: "run s2 on web/0" };
+    Existing { ami: "AL2023", user: "ec2-user", prepare: "", keys: "", jump: false, says: "run s2 on web/0" };
 
 /// Changes sshd's settings and has it read them.
 macro_rules! sshd {
@@ -34,8 +36,9 @@ macro_rules! sshd {
     };
 }
 
-const HOSTS: [(&str, Existing); 9] = [
+const HOSTS: [(&str, Existing); 10] = [
     ("host: plain", PLAIN),
+    ("host: behind a jump host", Existing { jump: true, ..PLAIN }),
     (
         "host: without docker",
         Existing {
@@ -125,8 +128,16 @@ fn on_existing(number: usize, kind: &Existing) -> Stand {
     }
     let (key, other) = (variable("A3_SANDBOX_SSH_KEY"), variable("A3_SANDBOX_SSH_KEY_RSA"));
     let (user, keys) = (kind.user, kind.keys);
+    let mut known = host_key_of(&address);
+    let (mut dialled, mut jump) = (address.clone(), String::new());
+    if kind.jump {
+        // As it sees itself: from here, nothing answers at that address.
+        "127.0.0.1".clone_into(&mut dialled);
+        jump = format!(", proxy_jump: {user}@{address}");
+        known += &known.replace(&address, &dialled);
+    }
     let spec = format!(
-        "name: {name}\n{}instances:\n  web:\n    host: {user}@{address}\n{keys}    ssh: {{ identity_file: {key}, authorized_keys: [{{ file: {other}.pub }}] }}\n\
+        "name: {name}\n{}instances:\n  web:\n    host: {user}@{dialled}\n{keys}    ssh: {{ identity_file: {key}, authorized_keys: [{{ file: {other}.pub }}]{jump} }}\n\
          services:\n{}",
         registry(),
         web_service(&name)
@@ -139,7 +150,8 @@ fn on_existing(number: usize, kind: &Existing) -> Stand {
         deployment.edit("deploy.yaml", "files: [\"./music.csv:music/\"]", &target);
         deployment.edit("deploy.yaml", "./music:/data", &format!("/srv/{name}:/data"));
     }
-    deployment.write("home/.ssh/known_hosts", &host_key_of(&address));
+    deployment.write("home/.ssh/known_hosts", &known);
+    deployment.write("home/.ssh/config", &format!("Host {address}\n  IdentityFile {key}\n"));
     let home = deployment.path("home").display().to_string();
     deployment.set("HOME", &home);
     Stand { deployment, port: 30001, address: Some(address), says: kind.says, machine: Some(id) }
