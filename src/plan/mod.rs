@@ -3,6 +3,7 @@
 //! A plan leaves no choice to apply. Each file here decides one area: images, the firewall,
 //! machines, one machine's files, one service's container.
 
+mod action;
 mod admit;
 mod compare;
 mod container;
