@@ -95,6 +95,7 @@ struct HostConfig {
 #[serde(rename_all = "PascalCase", default)]
 struct RestartPolicy {
     name: String,
+    maximum_retry_count: u64,
 }
 
 /// By `80/tcp`.
@@ -153,6 +154,7 @@ impl Inspected {
             tty: self.config.tty,
             auto_remove: self.host_config.auto_remove,
             restart: self.host_config.restart_policy.name,
+            restart_limit: self.host_config.restart_policy.maximum_retry_count,
             memory: self.host_config.memory,
             nano_cpus: self.host_config.nano_cpus,
             grace: Duration::from_secs(self.config.stop_timeout.unwrap_or(DEFAULT_GRACE)),
@@ -169,7 +171,8 @@ impl Inspected {
                 state,
                 started: seconds(&self.state.started_at),
                 restarts: self.restart_count,
-                health: self.state.health.as_ref().and_then(health),
+                // The engine calls one that ended unhealthy, however well it did its work.
+                health: self.state.health.as_ref().filter(|_| state.is_up()).and_then(health),
                 ports,
                 mounts: mounts.into_iter().map(Mount::into_what).collect(),
             },
@@ -327,6 +330,12 @@ pub(super) mod tests {
         assert_eq!(detail.grace, Duration::from_secs(3));
         assert_eq!(detail.anonymous_volumes, [("/cache".to_owned(), "0".repeat(64))].into());
         assert_eq!((detail.restart_count, detail.memory, detail.restart.as_str()), (2, 7, "always"));
+    }
+
+    #[test]
+    fn one_that_ended_has_no_health() {
+        let of = |status| detail_with(status, 0, "on-failure", Some("unhealthy")).seen.health;
+        assert_eq!((of("running"), of("exited")), (Some(Health::Unhealthy), None));
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_
         environment: environment::lower(raw, active, cx),
         user: raw.user.get().map(|user| user.0.clone()),
         working_dir: text(&raw.working_dir),
-        labels: plain(&raw.labels, cx),
+        labels: plain(&raw.labels),
         hostname: text(&raw.hostname),
         healthcheck: raw.healthcheck.at().map(|check| healthcheck(check, cx)),
         depends_on: depends_on.iter().map(|(name, _)| name.clone()).collect(),
@@ -97,7 +97,7 @@ pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_
         cap_drop: texts(&raw.cap_drop),
         mem_limit: raw.mem_limit.get().map(|size| size.0),
         nano_cpus: raw.cpus.get().map(|cpus| cpus.0),
-        logging: logging(raw, cx),
+        logging: logging(raw),
         ulimits: ulimits(raw, cx),
         tmpfs,
         shm_size: raw.shm_size.get().map(|size| size.0),
@@ -295,11 +295,11 @@ fn grace(raw: &RawService, cx: &mut Cx<'_>) -> Duration {
     grace.value.0
 }
 
-fn logging(raw: &RawService, cx: &mut Cx<'_>) -> Option<Logging> {
+fn logging(raw: &RawService) -> Option<Logging> {
     let logging = raw.logging.get()?;
     Some(Logging {
         driver: logging.driver.get().map(|Text(driver)| driver.clone()),
-        options: plain(&logging.options, cx),
+        options: plain(&logging.options),
     })
 }
 
