@@ -64,7 +64,7 @@ const SERVICES: &str = r#"
     restart: always
   c:
     image: IMAGE
-    healthcheck: { disable: true }
+    healthcheck: { test: "exit 1", disable: true }
     command: []
     env_file: more.env
     restart: unless-stopped

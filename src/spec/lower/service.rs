@@ -88,7 +88,7 @@ pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_
         working_dir: text(&raw.working_dir),
         labels: plain(&raw.labels),
         hostname: text(&raw.hostname),
-        healthcheck: raw.healthcheck.at().map(|check| healthcheck(check, cx)),
+        healthcheck: raw.healthcheck.get().map(healthcheck),
         depends_on: depends_on.iter().map(|(name, _)| name.clone()).collect(),
         profiles: texts(&raw.profiles),
         stop_grace_period: grace(raw, cx),
@@ -268,17 +268,12 @@ fn lower_check(at: &At<RawCheck>, ports: &[(Port, Origin)], cx: &mut Cx<'_>) -> 
     })
 }
 
-fn healthcheck(at: &At<RawHealthcheck>, cx: &mut Cx<'_>) -> Healthcheck {
-    let raw = &at.value;
-    let disabled = is_set(&raw.disable);
-    if let (true, Some(test)) = (disabled, raw.test.key()) {
-        let problem = Problem::new(test, "`test` does not go with `disable: true`").label("here");
-        cx.report(problem.help("take one of them out"));
-    }
+/// `disable` wins over `test`, which may be another file's.
+fn healthcheck(raw: &RawHealthcheck) -> Healthcheck {
     let span = |key: &Key<crate::spec::quantities::Span>| key.get().map(|span| span.0);
     let test = raw.test.get().map(|test| test.0.clone()).unwrap_or_default();
     Healthcheck {
-        test: if disabled { vec!["NONE".into()] } else { test },
+        test: if is_set(&raw.disable) { vec!["NONE".into()] } else { test },
         interval: span(&raw.interval),
         timeout: span(&raw.timeout),
         retries: raw.retries.get().map(|number| number.unsigned()),
