@@ -412,7 +412,12 @@ impl World<'_> {
             assert!(one.name != *name || one.labels.get(label::SERVICE) == Some(&run.service), "{name}");
         };
         host.containers.iter().for_each(free);
+        for former in &run.formerly {
+            let one = host.containers.iter().find(|one| one.name == *former).unwrap();
+            assert_eq!(one.labels.get(label::SERVICE), Some(&run.service), "{former}");
+        }
         host.containers.retain(|one| one.name != *name && one.name != format!("{name}.a3-old"));
+        host.containers.retain(|one| !run.formerly.contains(&one.name));
         host.containers.push(ContainerSeen {
             id: format!("container of release {number}"),
             name: name.clone(),
