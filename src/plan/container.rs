@@ -390,13 +390,34 @@ impl ServiceContext<'_> {
         let data = changed.iter().map(|copied| Reason::DataChanged { target: copied.target.clone() });
         reasons.extend(data);
         if reasons.is_empty() {
-            return None;
+            return self.start_again(current, runs, draft);
         }
         let grace = self.service.stop_grace_period.as_secs();
         let action = Action::Restart { slot, service, container, grace };
         let step = NewStep::new(self.address(), Change::Update, action).reasons(reasons);
         let step = step.cost(Cost::Restart { grace }).after(changed.iter().map(|copied| copied.step));
         Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)))
+    }
+
+    /// What runs on a machine that stops has to run when it is back. Its engine may see to that.
+    fn start_again(&self, current: &ContainerSeen, runs: &Runs, draft: &mut Draft) -> Option<StepId> {
+        let up = matches!(current.state, ContainerState::Running | ContainerState::Restarting);
+        if !self.host.restarts || !up {
+            return None;
+        }
+        let comes_back = matches!(self.service.restart, Restart::Always | Restart::UnlessStopped);
+        let action = Action::StartContainer {
+            slot: self.host.slot.clone(),
+            service: self.service.name.clone(),
+            container: current.name.clone(),
+            check: self.service.check.clone(),
+        };
+        let step = NewStep::new(self.address(), Change::Update, action)
+            .because(Reason::StopsWithMachine { comes_back })
+            .after(self.copies_mounted().map(|copied| copied.step))
+            .after(self.started_before(runs))
+            .after(self.host.reach);
+        Some(draft.add(step))
     }
 
     /// Files about to change that this service sees.
