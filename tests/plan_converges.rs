@@ -30,7 +30,7 @@ type Edit = (&'static str, fn(&mut Spec, &mut Observed));
 
 /// What a person does to the file, and the world to the machines. Each may find the traces of
 /// others.
-const EDITS: [Edit; 36] = [
+const EDITS: [Edit; 37] = [
     ("source", |_, seen| {
         let image = &mut seen.images["s2"];
         image.source = Some(world::digest("source 2"));
@@ -141,6 +141,7 @@ const EDITS: [Edit; 36] = [
         world::cloud(seen).image = Some(world::machine_image("ami-0bbb"));
         world::cloud(seen).instances.iter_mut().for_each(|one| one.protected = Some(true));
     }),
+    ("instance type", |spec, _| world::edit_ec2(spec, |ec2| ec2.instance_type = "t3.medium".into())),
     ("tags, ttl, count", |spec, seen| {
         world::edit_ec2(spec, |ec2| {
             ec2.tags.insert("team".into(), "music".into());

@@ -233,11 +233,7 @@ impl Sites {
     /// What each service runs, as far as it is known by now.
     pub(crate) fn images(&self, plan: &Plan) -> BTreeMap<String, Image> {
         let made = lock(&self.images);
-        let runs = plan.steps.iter().filter_map(|step| match &step.action {
-            Action::Run(run) => Some((run.service.clone(), &run.image)),
-            _ => None,
-        });
-        let known = runs.map(|(service, image)| {
+        let known = plan.images.iter().map(|(service, image)| {
             let image = match image {
                 Image::From { step, repository: Some(repository) } => match made.get(step) {
                     Some(digest) => Image::Pinned { repository: repository.clone(), digest: digest.clone() },
@@ -248,7 +244,7 @@ impl Sites {
                 }
                 Image::Pinned { .. } | Image::Local { .. } => image.clone(),
             };
-            (service, image)
+            (service.clone(), image)
         });
         known.collect()
     }

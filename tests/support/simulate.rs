@@ -12,7 +12,7 @@ use a3::plan::names::{kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, hash, own_tags, paths, plan, plan_host};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
-use a3::spec::{Port, Spec};
+use a3::spec::{Port, Restart, Spec};
 use secrecy::SecretString;
 
 use super::world;
@@ -35,8 +35,8 @@ pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observ
         for before in &step.after {
             assert!(before.0 < step.id.0, "{} comes before what it needs", step.title());
         }
-        if let Action::Run(run) = &step.action {
-            world.images.insert(run.service.clone(), world.resolved(&run.image));
+        for (service, image) in &planned.images {
+            world.images.insert(service.clone(), world.resolved(image));
         }
         if step.provisional {
             later.extend(slot_of(&step.action).filter(|slot| !later.contains(slot)));
@@ -85,7 +85,14 @@ fn slot_of(action: &Action) -> Option<Slot> {
         Action::Run(run) => Some(run.slot.clone()),
         Action::Install(install) => Some(install.slot.clone()),
         Action::Admit { slot, .. } => Some(slot.clone()),
-        Action::Copy { slot, .. } | Action::Login { slot, .. } => Some(slot.clone()),
+        Action::Copy { slot, .. }
+        | Action::RemoveFiles { slot, .. }
+        | Action::Login { slot, .. }
+        | Action::Restart { slot, .. }
+        | Action::StartContainer { slot, .. }
+        | Action::UpdateContainer { slot, .. }
+        | Action::RemoveContainer { slot, .. }
+        | Action::Prune { slot, .. } => Some(slot.clone()),
         _ => None,
     }
 }
@@ -233,6 +240,24 @@ impl World<'_> {
         one.instance_type = modify.instance_type.clone().unwrap_or(one.instance_type.clone());
         one.hop_limit = modify.hop_limit.or(one.hop_limit);
         one.protected = modify.protected.or(one.protected);
+        if modify.instance_type.is_some() {
+            self.restarted(&modify.slot);
+        }
+    }
+
+    /// A machine that stops and starts has its disk, and of its containers those run that its engine starts.
+    fn restarted(&mut self, slot: &Slot) {
+        let services = self.spec.services.clone();
+        let Some(HostSeen::Ready(facts)) = self.seen.hosts.get_mut(slot) else { return };
+        for one in &mut facts.containers {
+            let service = one.labels.get(label::SERVICE).and_then(|name| services.get(name));
+            let policy = service.map(|service| service.restart);
+            if one.state == ContainerState::Running
+                && matches!(policy, Some(Restart::No | Restart::OnFailure(_)))
+            {
+                (one.state, one.ports) = (ContainerState::Exited(143), Vec::new());
+            }
+        }
     }
 
     /// Deletes what is left in a region, and else what the group there has.
@@ -412,7 +437,12 @@ impl World<'_> {
             assert!(one.name != *name || one.labels.get(label::SERVICE) == Some(&run.service), "{name}");
         };
         host.containers.iter().for_each(free);
+        for former in &run.formerly {
+            let one = host.containers.iter().find(|one| one.name == *former).unwrap();
+            assert_eq!(one.labels.get(label::SERVICE), Some(&run.service), "{former}");
+        }
         host.containers.retain(|one| one.name != *name && one.name != format!("{name}.a3-old"));
+        host.containers.retain(|one| !run.formerly.contains(&one.name));
         host.containers.push(ContainerSeen {
             id: format!("container of release {number}"),
             name: name.clone(),
