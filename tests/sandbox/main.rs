@@ -32,6 +32,7 @@ mod logs;
 mod machines;
 mod one_off;
 mod orders;
+mod outside;
 mod pipes;
 mod place;
 mod plan;
