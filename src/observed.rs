@@ -346,6 +346,9 @@ pub struct SecurityGroup {
     pub id: String,
     /// Its inbound rules.
     pub rules: Vec<IngressRule>,
+    /// Tag `a3:asked`: which of them a3 has opened.
+    #[serde(default)]
+    pub asked: Option<String>,
 }
 
 /// An inbound rule.

@@ -17,7 +17,7 @@ use crate::explain::Explain as _;
 use crate::id::Slot;
 use crate::observed::{Cause, CloudSeen, MachineImage, OwnedInstance, SecurityGroup};
 use crate::plan::step::Launch;
-use crate::plan::{launch_hash, names};
+use crate::plan::{asked, launch_hash, names};
 use crate::spec::{Ec2, Group, Spec};
 
 /// Calls at once of one kind: EC2 throttles by account and region.
@@ -111,8 +111,15 @@ impl Cloud {
         };
         let mut network = Network { vpc_id, ..Network::default() };
         // Asked even where the person's own groups are used now: one of ours from before stays ours.
-        match managed(&groups?, &asked.spec.name, network.vpc_id.as_deref()) {
-            Managed::Ours(id) => network.managed = Some(self.group_with_rules(&id).await?),
+        let groups = groups?;
+        match managed(&groups, &asked.spec.name, network.vpc_id.as_deref()) {
+            Managed::Ours(id) => {
+                let rules = self.group_with_rules(&id).await?;
+                let tags =
+                    groups.iter().find(|group| group.group_id() == Some(&id)).map(|group| group.tags());
+                let asked = tags.and_then(|tags| tags::value(tags, asked::TAG)).map(str::to_owned);
+                network.managed = Some(SecurityGroup { id, rules, asked });
+            }
             Managed::Foreign(id) => network.foreign = Some(id),
             Managed::Absent => {}
         }
@@ -305,6 +312,7 @@ fn question_launch(asked: Question<'_>, seen: &CloudSeen, image: &MachineImage) 
         user_data: ec2.user_data.clone(),
         tags: ec2.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         hash: launch_hash::to_tag(ec2),
+        asked: asked::to_tag(ec2),
         replaces: None,
     }
 }
@@ -329,7 +337,7 @@ mod tests {
             description: format!("ssh {who}"),
         };
         let rules = vec![rule("me", "192.0.2.7/32"), rule("you", "192.0.2.8/32")];
-        let group = SecurityGroup { id: "sg-1".into(), rules };
+        let group = SecurityGroup { id: "sg-1".into(), rules, asked: None };
         let mut notes = Preflight::default();
         assert_eq!(notes.settle_cidrs(failed(), Some(&group), "me"), ["192.0.2.7/32"]);
         assert!(notes.refusals.is_empty() && notes.unchecked.len() == 1);

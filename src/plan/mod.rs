@@ -5,6 +5,8 @@
 
 mod action;
 mod admit;
+pub mod asked;
+pub(crate) mod asked_rules;
 mod compare;
 mod container;
 mod deadline;

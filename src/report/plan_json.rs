@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::words;
 use crate::observed::Scope;
-use crate::plan::reason::{FieldChange, Forces, Reason, Shown};
+use crate::plan::reason::{FieldChange, Forces, Origin, Reason, Shown};
 use crate::plan::step::{Action, Blocked, Change, Cost, Plan, Step, StepId};
 use crate::plan::summary::{Ending, Summary};
 
@@ -97,6 +97,21 @@ struct FieldDocument<'a> {
     after: ShownDocument<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forces: Option<Forces>,
+    /// Who made it differ, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginDocument>,
+}
+
+/// Who made a field differ.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum OriginDocument {
+    /// A person edited the spec.
+    Spec,
+    /// It was changed outside a3.
+    Outside,
+    /// Both.
+    Both,
 }
 
 /// `"text"`, `null`, `{"sensitive": true}`, `{"known_after": "push"}` or `{"known": false}`.
@@ -148,6 +163,12 @@ fn field(field: &FieldChange) -> FieldDocument<'_> {
         before: shown(&field.before),
         after: shown(&field.after),
         forces: field.forces,
+        origin: match field.origin {
+            Origin::NotKnown => None,
+            Origin::Spec => Some(OriginDocument::Spec),
+            Origin::World => Some(OriginDocument::Outside),
+            Origin::Both { .. } => Some(OriginDocument::Both),
+        },
     }
 }
 

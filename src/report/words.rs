@@ -45,11 +45,18 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::ReplaceAsked => "a replacement was asked for".into(),
         Reason::FieldsChanged => "the spec changed".into(),
         Reason::FieldsDiffer => "it is not as the spec says".into(),
+        Reason::FieldDrifted { field, asked, found } => {
+            field_drifted(field, asked.as_deref(), found.as_deref())
+        }
         Reason::LeftSpec => "it left the spec".into(),
         Reason::Destroy => "a destroy was asked for".into(),
         Reason::Missing => "it does not exist".into(),
         Reason::RuleMissing { rule, .. } => format!("the rule `{rule}` is missing"),
-        Reason::RuleUnwanted { rule } => format!("the rule `{rule}` is not wanted"),
+        Reason::RuleUnwanted { rule, added: false } => format!("the rule `{rule}` is not wanted"),
+        Reason::RuleUnwanted { rule, added: true } => {
+            format!("the rule `{rule}` is there, which a3 had not opened")
+        }
+        Reason::Gone => "it is gone, and a3 had made it".into(),
         Reason::DockerMissing => "Docker is not installed there".into(),
         Reason::DockerStopped => "Docker is installed there and does not run".into(),
         Reason::DockerUnknown => "the machine may come without Docker".into(),
@@ -91,12 +98,22 @@ pub fn drift_text(reason: &Reason) -> String {
         Reason::ImageChanged { .. } => "image".into(),
         Reason::ConfigChanged => "settings".into(),
         Reason::FieldsChanged | Reason::FieldsDiffer => "in place".into(),
+        Reason::FieldDrifted { .. } => "changed outside a3".into(),
         Reason::ContainerGone => "gone".into(),
         Reason::NoContainer => "never ran".into(),
         Reason::ContainerStopped { .. } => "stopped".into(),
         Reason::StoppedByPerson { by } => format!("stopped by {by}"),
         Reason::Unhealthy => "unhealthy".into(),
         other => reason_text(other),
+    }
+}
+
+fn field_drifted(field: &str, asked: Option<&str>, found: Option<&str>) -> String {
+    match (asked, found) {
+        (Some(asked), Some(found)) => format!("{field} is {found}, not {asked} as a3 had set it"),
+        (None, Some(found)) => format!("{field} is {found}, which a3 had not set"),
+        (Some(asked), None) => format!("{field} is gone, which a3 had set to {asked}"),
+        (None, None) => format!("{field} is gone, which a3 had set"),
     }
 }
 

@@ -18,6 +18,7 @@ mod images;
 mod install;
 mod machines;
 mod orders;
+mod outside;
 mod preflight;
 mod prune;
 mod rollback;

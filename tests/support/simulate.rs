@@ -10,7 +10,7 @@ use a3::observed::{
 };
 use a3::plan::names::{kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
-use a3::plan::{Options, hash, own_tags, paths, plan, plan_host};
+use a3::plan::{Options, asked, hash, own_tags, paths, plan, plan_host};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
 use a3::spec::{Port, Restart, Spec};
 use secrecy::SecretString;
@@ -164,7 +164,12 @@ impl World<'_> {
 
     fn firewall(&mut self, firewall: &Firewall) {
         let group = &mut world::cloud(&mut self.seen).security_group;
-        let group = group.get_or_insert_with(|| SecurityGroup { id: "sg-0a3".into(), rules: Vec::new() });
+        let group = group.get_or_insert_with(|| SecurityGroup {
+            id: "sg-0a3".into(),
+            rules: Vec::new(),
+            asked: None,
+        });
+        group.asked = Some(firewall.asked.clone());
         group.rules.retain(|rule| !firewall.close.iter().any(|(id, _)| *id == rule.id));
         for rule in &firewall.open {
             let id = format!("sgr-{}", group.rules.len());
@@ -476,7 +481,8 @@ impl World<'_> {
 fn tagged(launch: &Launch) -> BTreeMap<String, String> {
     let own = own_tags::to_tag(launch.tags.keys().map(String::as_str));
     let own = own.map(|own| (own_tags::TAG.to_owned(), own));
-    launch.tags.clone().into_iter().chain(own).collect()
+    let asked = Some((asked::TAG.to_owned(), launch.asked.clone()));
+    launch.tags.clone().into_iter().chain(own).chain(asked).collect()
 }
 
 /// What a container that runs publishes.
