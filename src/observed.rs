@@ -185,6 +185,9 @@ pub struct CloudSeen {
     pub vpc_id: Option<String>,
     /// The managed security group, if it exists with our mark.
     pub security_group: Option<SecurityGroup>,
+    /// Where the group's own `vpc_security_group_ids` take the place of the managed one: other people's live
+    /// instances that use the managed one.
+    pub held_by: Vec<String>,
     /// A group with the managed name that does not carry our mark.
     pub foreign_group: Option<String>,
     /// The managed key pair's fingerprint or id, if it exists with our mark.

@@ -31,6 +31,7 @@ pub mod settings;
 pub mod step;
 pub mod summary;
 mod title;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -315,6 +316,7 @@ fn plan_machines(
         machine::plan_strays(spec, (instances.as_slice(), &known), options, draft)
     });
     let ends: Vec<StepId> = ends.collect();
+    firewall::plan_unused(spec, observed, options, draft);
     for (_, cloud) in present_clouds(observed) {
         for left in cloud.left.iter().filter(|left| options.wants_group(spec, &left.group)) {
             destroy::delete(spec, (cloud, left), (&Reason::LeftSpec, &ends), draft);

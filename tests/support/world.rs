@@ -318,6 +318,7 @@ fn empty_cloud(ec2: &Ec2) -> CloudSeen {
         instances: Vec::new(),
         vpc_id: Some("vpc-0123".into()),
         security_group: None,
+        held_by: Vec::new(),
         foreign_group: None,
         key_pair: None,
         foreign_key: false,
