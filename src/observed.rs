@@ -94,6 +94,8 @@ pub struct ImageSeen {
     pub platform: Platform,
     /// Digest of the source, for a service with `build`.
     pub source: Option<Digest>,
+    /// Its files and their bytes.
+    pub context: Option<(usize, u64)>,
     /// The spec's reference in the registry; [`RemoteSeen::NotAsked`] on `local` with `build`.
     pub reference: RemoteSeen,
     /// `REPO:src-<12>` in the registry.

@@ -93,7 +93,7 @@ impl Options {
     }
 
     /// Whether the slot is wanted, be it for one service.
-    fn wants_machine(&self, spec: &Spec, slot: &Slot) -> bool {
+    pub(crate) fn wants_machine(&self, spec: &Spec, slot: &Slot) -> bool {
         let mut services = spec.services_on(&slot.group);
         self.wants_slot(slot) || services.any(|service| self.target.contains(&service.name))
     }
@@ -104,7 +104,7 @@ impl Options {
     }
 
     /// Whether a service's image is needed: for the service, its group, or one of its slots.
-    fn wants_image(&self, spec: &Spec, service: &Service) -> bool {
+    pub(crate) fn wants_image(&self, spec: &Spec, service: &Service) -> bool {
         self.wants_service(&service.on, &service.name) || {
             let mut slots = spec.slots().filter(|(slot, _)| slot.group == service.on);
             slots.any(|(slot, _)| self.target.contains(&slot.to_string()))

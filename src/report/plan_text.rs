@@ -118,7 +118,11 @@ impl Page<'_> {
         }
         self.line("");
         self.drift(plan);
-        let what = if plan.steps.is_empty() { "a3 cannot say yet what to do:" } else { "a3 will do this:" };
+        let what = match (plan.steps.is_empty(), plan.blocked.is_empty() || plan.destroy) {
+            (true, _) => "a3 cannot say yet what to do:",
+            (false, true) => "a3 will do this:",
+            (false, false) => "a3 will do this, once everything is decided:",
+        };
         self.line(what);
         self.line("");
     }

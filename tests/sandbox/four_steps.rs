@@ -256,8 +256,11 @@ fn keys_that_make_a_new_image() {
     let built = [
         "args.BASE",
         "args.MARK",
+        "context",
         "digest",
+        "dockerfile",
         "image recreate",
+        "labels.made",
         "name",
         "platform",
         "reference",

@@ -238,6 +238,7 @@ fn no_image(service: &Service) -> ImageSeen {
     ImageSeen {
         platform: Platform(Arch::Amd64),
         source: service.build.as_ref().map(|_| digest("source 1")),
+        context: service.build.as_ref().map(|_| (8, 5812)),
         reference: RemoteSeen::Absent,
         source_tag: RemoteSeen::Absent,
         local_source: Seen::Absent,
