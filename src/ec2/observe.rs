@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{Instance, InstanceAttributeName};
+use aws_sdk_ec2::types::{Filter, Instance, InstanceAttributeName};
 use futures_util::future::join_all;
 
 use super::dry_run::Preflight;
@@ -78,6 +78,7 @@ impl Cloud {
             instances: Vec::new(),
             vpc_id: network.vpc_id,
             security_group: network.managed,
+            held_by: Vec::new(),
             foreign_group: network.foreign,
             foreign_key: key == KeySeen::Foreign,
             key_pair: if let KeySeen::Ours(fingerprint) = key { Some(fingerprint) } else { None },
@@ -89,14 +90,28 @@ impl Cloud {
         };
         seen.caller_cidrs = notes.settle_cidrs(cidrs, seen.security_group.as_ref(), caller_id);
         let launches = needs_launch(question, &instances);
-        let ((), preflight) = tokio::join!(
+        let unused = seen.security_group.as_ref().filter(|_| !ec2.vpc_security_group_ids.is_empty());
+        let ((), preflight, held_by) = tokio::join!(
             self.name_users(&mut instances, seen.image.as_ref()),
-            self.preflight(question, &seen, launches)
+            self.preflight(question, &seen, launches),
+            self.others_in(unused.map(|group| group.id.as_str()), &spec.name),
         );
-        seen.instances = instances;
+        (seen.instances, seen.held_by) = (instances, held_by);
         notes.refusals.extend(preflight.refusals);
         notes.unchecked.extend(preflight.unchecked);
         Ok(CloudSeen { refusals: notes.refusals, unchecked: notes.unchecked, ..seen })
+    }
+
+    /// Live instances in a security group that are none of this deployment's; none where EC2 does not say:
+    /// then deleting the group finds them.
+    async fn others_in(&self, group: Option<&str>, deployment: &str) -> Vec<String> {
+        let Some(group) = group else { return Vec::new() };
+        let within = Filter::builder().name("instance.group-id").values(group).build();
+        let found = self.instances(vec![within]).await.unwrap_or_default();
+        let (ours, _) = ours(&found, deployment);
+        let others = found.iter().filter(|one| state(one).is_live()).filter_map(|one| one.instance_id());
+        let others = others.filter(|id| !ours.iter().any(|own| own.id == *id));
+        others.map(str::to_owned).collect()
     }
 
     /// The VPC and the managed group. What is wrong with the VPC speaks against launching only.

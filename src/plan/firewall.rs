@@ -9,10 +9,11 @@ use super::draft::{Draft, NewStep};
 use super::machine::GroupContext;
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
-use super::step::{Action, BlockedKind, Change, Firewall, Rule, StepId};
-use crate::observed::{CloudSeen, IngressRule};
+use super::step::{Action, BlockedKind, Change, Firewall, Rule, Step, StepId};
+use super::{Options, destroy};
+use crate::observed::{CloudSeen, IngressRule, ManagedSeen, Observed, OwnedInstance};
 use crate::record::ReleaseStatus;
-use crate::spec::{Ec2, Group, Port, Protocol, Spec};
+use crate::spec::{Ec2, Group, Machine, Port, Protocol, Spec};
 
 /// Plans the group's firewall; the step that a launch waits for, if there is one.
 pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
@@ -65,6 +66,56 @@ pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
     let asked = cx.asked_after(&open, &closing).to_tag();
     let action = Firewall { group: group.name.clone(), name, id, vpc_id, open, close, asked };
     Some(draft.add(NewStep::new(address, change, Action::Firewall(action)).reasons(reasons).fields(fields)))
+}
+
+/// Deletes the managed groups whose place the groups' own `vpc_security_group_ids` have taken, after the
+/// instances have left them.
+pub(crate) fn plan_unused(spec: &Spec, observed: &Observed, options: &Options, draft: &mut Draft) {
+    for (name, cloud) in super::present_clouds(observed) {
+        let Some(Machine::Ec2(ec2)) = spec.groups.get(name).map(|group| &group.machine) else { continue };
+        let whole = options.target.is_empty() || options.target.contains(name);
+        let Some(unused) = cloud.security_group.as_ref().filter(|_| whole) else { continue };
+        if ec2.vpc_security_group_ids.is_empty() {
+            continue;
+        }
+        let uses = |one: &&OwnedInstance| one.state.is_live() && one.security_groups.contains(&unused.id);
+        let users: Vec<&OwnedInstance> = cloud.instances.iter().filter(uses).collect();
+        let (left, staying): (Vec<_>, Vec<_>) =
+            users.into_iter().map(|one| (one, left_by(one, draft))).partition(|(_, step)| step.is_some());
+        let staying = staying.iter().map(|(one, _)| one.id.as_str());
+        let staying: Vec<&str> = staying.chain(cloud.held_by.iter().map(String::as_str)).collect();
+        if !staying.is_empty() {
+            draft.notices.push(format!(
+                "{name}.firewall: {} ({}) is not needed any more, and stays: {} in it",
+                unused.id,
+                names::managed(&spec.name, name),
+                match staying.as_slice() {
+                    [one] => format!("{one} is still"),
+                    many => format!("{} are still", many.join(", ")),
+                }
+            ));
+            continue;
+        }
+        let managed = ManagedSeen {
+            deployment: spec.name.clone(),
+            group: name.to_owned(),
+            security_group: Some(unused.id.clone()),
+            key_pair: None,
+        };
+        let left: Vec<StepId> = left.into_iter().filter_map(|(_, step)| step).collect();
+        destroy::delete(spec, (cloud, &managed), (&Reason::OwnGroups, &left), draft);
+    }
+}
+
+/// The step after which an instance is not in the managed group any more.
+fn left_by(one: &OwnedInstance, draft: &Draft) -> Option<StepId> {
+    let leaves = |step: &&Step| match &step.action {
+        Action::Modify(modify) => modify.id == one.id && modify.security_group_ids.is_some(),
+        Action::Launch(launch) => launch.replaces.as_ref() == Some(&one.id),
+        Action::Terminate { id, .. } => *id == one.id,
+        _ => false,
+    };
+    draft.steps.iter().find(leaves).map(|step| step.id)
 }
 
 /// `ssh 22/tcp from A.B.C.D/32`, as a plan says it.

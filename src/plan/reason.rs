@@ -64,6 +64,8 @@ pub enum Reason {
     },
     /// The slot or group left the spec.
     LeftSpec,
+    /// The group names security groups of its own instead.
+    OwnGroups,
     /// A person asked for a destroy.
     Destroy,
     /// Something does not exist yet.
@@ -327,6 +329,8 @@ pub enum Forces {
 pub enum Shown {
     /// As it is.
     Text(String),
+    /// A list whose order counts: an argument list.
+    List(Vec<String>),
     /// A secret.
     Sensitive,
     /// Known after this step kind: `launch`, `push`.

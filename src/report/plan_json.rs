@@ -114,11 +114,13 @@ enum OriginDocument {
     Both,
 }
 
-/// `"text"`, `null`, `{"sensitive": true}`, `{"known_after": "push"}` or `{"known": false}`.
+/// `"text"`, `["a", "list"]`, `null`, `{"sensitive": true}`, `{"known_after": "push"}` or
+/// `{"known": false}`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum ShownDocument<'a> {
     Text(&'a str),
+    List(&'a [String]),
     Nothing,
     Sensitive {
         #[schemars(extend("const" = true))]
@@ -175,6 +177,7 @@ fn field(field: &FieldChange) -> FieldDocument<'_> {
 fn shown(value: &Shown) -> ShownDocument<'_> {
     match value {
         Shown::Text(text) => ShownDocument::Text(text),
+        Shown::List(list) => ShownDocument::List(list),
         Shown::Nothing => ShownDocument::Nothing,
         Shown::Sensitive => ShownDocument::Sensitive { sensitive: true },
         Shown::KnownAfter(step) => ShownDocument::KnownAfter { known_after: step },

@@ -49,6 +49,7 @@ pub fn reason_text(reason: &Reason) -> String {
             field_drifted(field, asked.as_deref(), found.as_deref())
         }
         Reason::LeftSpec => "it left the spec".into(),
+        Reason::OwnGroups => "`vpc_security_group_ids` names others instead".into(),
         Reason::Destroy => "a destroy was asked for".into(),
         Reason::Missing => "it does not exist".into(),
         Reason::RuleMissing { rule, .. } => format!("the rule `{rule}` is missing"),
@@ -223,12 +224,38 @@ pub fn forces_text(forces: Forces) -> &'static str {
 /// A value as a plan shows it.
 pub fn shown_text(value: &Shown) -> String {
     match value {
-        Shown::Text(text) => text.clone(),
+        Shown::Text(text) if is_plain(text) => text.clone(),
+        Shown::Text(text) => quoted(text),
+        Shown::List(list) => {
+            let items: Vec<String> = list.iter().map(|item| quoted(item)).collect();
+            format!("[{}]", items.join(", "))
+        }
         Shown::Sensitive => "(sensitive)".into(),
         Shown::KnownAfter(step) => format!("(known after {step})"),
         Shown::NotKnown => "(earlier value not known)".into(),
         Shown::Nothing => "(none)".into(),
     }
+}
+
+/// Whether a value can stand in a line as it is: it is seen whole, and is not taken for our own words.
+fn is_plain(text: &str) -> bool {
+    let edge = |text: &str| text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
+    let ours = ["(sensitive)", "(none)", "(known after", "(earlier value"];
+    !text.is_empty()
+        && !edge(text)
+        && !text.contains(char::is_control)
+        && !text.contains(" → ")
+        && !ours.iter().any(|word| text.starts_with(word))
+}
+
+/// In quotes, with escapes, as in YAML and JSON.
+fn quoted(text: &str) -> String {
+    let text = serde_json::Value::from(text).to_string();
+    let escaped = |letter: char| match letter.is_control() {
+        true => format!("\\u{:04x}", u32::from(letter)),
+        false => letter.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// What will have happened to a step's address: `built`, `launched`.
@@ -324,6 +351,16 @@ mod tests {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(3_440), "3.4 kB");
         assert_eq!(bytes(999_999), "1.0 MB");
+    }
+
+    #[test]
+    fn values_that_would_be_misread_are_quoted() {
+        let shown = |text: &str| shown_text(&Shown::text(text));
+        assert_eq!([shown("debug"), shown("a b: c")], ["debug", "a b: c"]);
+        assert_eq!([shown(""), shown(" a"), shown("(none)")], ["\"\"", "\" a\"", "\"(none)\""]);
+        assert_eq!(shown("two\nlines\u{1b}[31m"), "\"two\\nlines\\u001b[31m\"");
+        let list = Shown::List(vec!["sh".into(), "-c".into(), "a, b".into()]);
+        assert_eq!(shown_text(&list), "[\"sh\", \"-c\", \"a, b\"]");
     }
 
     #[test]
