@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::explain::Cause;
 use crate::id::{Arch, Digest, Platform, Slot};
-use crate::record::Record;
+use crate::record::{InPlaceSeen, Record};
 use crate::spec::Protocol;
 
 /// The answer to one question.
@@ -541,6 +541,8 @@ pub struct ContainerSeen {
     pub ports: Vec<PublishedPort>,
     /// Host paths and names that it mounts.
     pub mounts: Vec<String>,
+    /// What `docker update` can change; `None` where the engine says something unknown.
+    pub in_place: Option<InPlaceSeen>,
 }
 
 /// A container's state.

@@ -225,6 +225,7 @@ fn foreign() -> ContainerSeen {
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),
+        in_place: None,
     }
 }
 

@@ -12,8 +12,8 @@ use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, HostSeen
 use crate::plan::names::label;
 use crate::plan::{Difference, drift, missing, one_off_service, owned_service};
 use crate::report::status::ContainerRow;
-use crate::report::words;
-use crate::spec::Spec;
+use crate::report::{difference, words};
+use crate::spec::{Service, Spec};
 
 /// Bytes by the engine's id of an image, by machine.
 pub(super) type Sizes = BTreeMap<Slot, BTreeMap<String, u64>>;
@@ -43,6 +43,24 @@ pub(super) fn rows(spec: &Spec, observed: &Observed, sizes: &Sizes, all: bool) -
     rows
 }
 
+/// How the containers differ from the spec, by address; in the order of the rows.
+pub(super) fn differences(spec: &Spec, observed: &Observed) -> Vec<(String, Vec<Difference>)> {
+    let mut found = Vec::new();
+    for (slot, seen) in &observed.hosts {
+        let HostSeen::Ready(facts) = seen else { continue };
+        let place = Place { spec, observed, slot, facts, sizes: None };
+        found.extend(facts.containers.iter().filter_map(|seen| {
+            let service = owned_service(spec, slot, seen)?;
+            Some((format!("{slot}/{service}"), drift(spec, (slot, facts), seen, &observed.secrets)))
+        }));
+        let missed = place.missed().filter(|_| facts.engine.present().is_some());
+        found.extend(
+            missed.map(|service| (format!("{slot}/{}", service.name), vec![missing(service, facts)])),
+        );
+    }
+    found
+}
+
 #[derive(Clone, Copy)]
 struct Place<'a> {
     spec: &'a Spec,
@@ -52,14 +70,13 @@ struct Place<'a> {
     sizes: Option<&'a BTreeMap<String, u64>>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
     fn container(&self, seen: &ContainerSeen) -> Option<ContainerRow> {
         let service = owned_service(self.spec, self.slot, seen)?;
         let differences = drift(self.spec, (self.slot, self.facts), seen, &self.observed.secrets);
-        let differences: Vec<String> = differences.iter().map(difference).collect();
         Some(ContainerRow {
             release: seen.labels.get(label::RELEASE).cloned().unwrap_or_default(),
-            drift: differences.join(", "),
+            drift: difference::words(&differences),
             ..self.row(service, seen)
         })
     }
@@ -96,30 +113,24 @@ impl Place<'_> {
     }
 
     /// Services of the spec that have no container here.
-    fn missing(&self) -> Vec<ContainerRow> {
-        let has = |name: &str| {
-            let mut own = self.facts.containers.iter();
-            own.any(|seen| owned_service(self.spec, self.slot, seen) == Some(name))
+    fn missed(&self) -> impl Iterator<Item = &'a Service> {
+        let Place { spec, slot, facts, .. } = *self;
+        let has = move |name: &str| {
+            facts.containers.iter().any(|seen| owned_service(spec, slot, seen) == Some(name))
         };
-        let missed = self.spec.services_on(&self.slot.group).filter(|service| !has(&service.name));
-        let row = |service: &crate::spec::Service| ContainerRow {
+        spec.services_on(&slot.group).filter(move |service| !has(&service.name))
+    }
+
+    fn missing(&self) -> Vec<ContainerRow> {
+        let row = |service: &Service| ContainerRow {
             slot: self.slot.to_string(),
             service: service.name.clone(),
             container: service.container_name.clone(),
             state: "missing".to_owned(),
-            drift: difference(&missing(service, self.facts)),
+            drift: difference::words(&[missing(service, self.facts)]),
             ..ContainerRow::default()
         };
-        missed.map(row).collect()
-    }
-}
-
-/// In a few words: `settings (ports, command)`.
-fn difference(difference: &Difference) -> String {
-    let word = words::drift_text(&difference.reason);
-    match difference.fields.as_slice() {
-        [] => word,
-        fields => format!("{word} ({})", fields.join(", ")),
+        self.missed().map(row).collect()
     }
 }
 

@@ -8,8 +8,10 @@ use super::{Session, containers, terminal, watch};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observed::{HostFacts, HostSeen, InstanceState, NotYet, Observed, OwnedInstance, Seen};
-use crate::plan::{Destroy, ends_at, moment};
+use crate::plan::{Destroy, Difference, ends_at, firewall_drift, instance_drift, moment};
+use crate::report::difference::{self, DifferenceRow};
 use crate::report::status::{InstanceRow, Status};
+use crate::report::words;
 use crate::spec::{Machine, Spec};
 
 /// `a3 status`
@@ -50,7 +52,29 @@ fn is_incomplete(observed: &Observed) -> bool {
 pub(super) async fn status_of(spec: &Spec, looked: &Looked, all: bool) -> Status {
     let sizes = containers::sizes(&looked.world, &looked.observed).await;
     let containers = containers::rows(spec, &looked.observed, &sizes, all);
-    Status { containers, ..machines(spec, &looked.observed, all) }
+    let mut status = Status { containers, ..machines(spec, &looked.observed, all) };
+    for (address, found) in differences(spec, &looked.observed) {
+        status.differences.extend(found.iter().flat_map(|one| DifferenceRow::all(&address, one)));
+    }
+    status
+}
+
+/// What differs from the spec, by address: machines, their security groups, containers.
+fn differences(spec: &Spec, observed: &Observed) -> Vec<(String, Vec<Difference>)> {
+    let clouds = observed.clouds.values().filter_map(Seen::present);
+    let instances = clouds.flat_map(|cloud| &cloud.instances).filter(|one| one.state.is_live());
+    let mut found: Vec<(String, Vec<Difference>)> = Vec::new();
+    for one in instances {
+        // Two groups in one region both show all of its instances.
+        let address = one.slot.to_string();
+        if found.iter().all(|(known, _)| *known != address) {
+            found.push((address, instance_drift(spec, observed, one)));
+        }
+    }
+    let firewalls = spec.groups.keys();
+    found.extend(firewalls.map(|group| (format!("{group}.firewall"), firewall_drift(spec, observed, group))));
+    found.extend(containers::differences(spec, observed));
+    found
 }
 
 fn machines(spec: &Spec, observed: &Observed, all: bool) -> Status {
@@ -68,6 +92,11 @@ fn machines(spec: &Spec, observed: &Observed, all: bool) -> Status {
                 }
             }
         }
+    }
+    for group in spec.groups.keys() {
+        let drifted = firewall_drift(spec, observed, group).into_iter().filter(|one| one.reason.is_drift());
+        let told = drifted.map(|one| format!("{group}.firewall: {}", words::reason_line(&one.reason)));
+        status.notices.extend(told);
     }
     for (slot, seen) in &observed.hosts {
         match seen {
@@ -104,7 +133,6 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         (None, Some(ip)) => ip.clone(),
         (_, None) => String::new(),
     };
-    let left_spec = spec.slots().all(|(slot, _)| slot != one.slot);
     let ends = ends_at(one).filter(|_| one.state.is_live());
     InstanceRow {
         id: one.id.clone(),
@@ -118,7 +146,7 @@ fn instance_row(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Instan
         age: age(observed.now.saturating_sub(one.created)),
         ttl: ends.map(|at| left(at, observed.now)).unwrap_or_default(),
         ends: ends.map(moment).unwrap_or_default(),
-        drift: if left_spec { "left the spec".to_owned() } else { String::new() },
+        drift: difference::words(&instance_drift(spec, observed, one)),
     }
 }
 

@@ -12,14 +12,17 @@ use super::create::restart_policy;
 use super::engine::{Engine, EngineError};
 use super::inspect::Inspected;
 use crate::observed::ContainerSeen;
-use crate::record::InPlace;
+use crate::record::{InPlace, Limit};
 use crate::wait::{self, Found, Pace, WaitError};
 
 /// How many containers are asked for at once; ssh multiplexes them on one connection.
 const AT_ONCE: usize = 16;
 
 /// Bytes: how an engine that cannot take a memory limit away is told that there is none.
-const MORE_THAN_ANY_MACHINE: i64 = 1 << 50;
+pub(super) const MORE_THAN_ANY_MACHINE: i64 = 1 << 50;
+
+/// One, in billionths.
+const PROCESSOR: i64 = 1_000_000_000;
 
 /// A container, with more than a plan needs of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +114,22 @@ impl Engine {
         let found: Vec<Option<ContainerDetail>> = asked.buffer_unordered(AT_ONCE).try_collect().await?;
         let mut found: Vec<ContainerDetail> = found.into_iter().flatten().collect();
         found.sort_by(|a, b| a.seen.name.cmp(&b.seen.name));
+        self.name_whole_machines(&mut found).await?;
         Ok(found)
+    }
+
+    /// A limit of all processors may be none at all: asked of the engine only where there is a limit of
+    /// whole ones.
+    async fn name_whole_machines(&self, found: &mut [ContainerDetail]) -> Result<(), EngineError> {
+        let whole = |detail: &ContainerDetail| detail.nano_cpus > 0 && detail.nano_cpus % PROCESSOR == 0;
+        if !found.iter().any(whole) {
+            return Ok(());
+        }
+        let all = self.processors().await?.saturating_mul(PROCESSOR);
+        for detail in found.iter_mut().filter(|detail| detail.nano_cpus == all) {
+            detail.seen.in_place.iter_mut().for_each(|seen| seen.nano_cpus = Limit::All(all));
+        }
+        Ok(())
     }
 
     /// One container by name or id; `None` if there is none.
@@ -254,7 +272,7 @@ impl Engine {
             Some(nano_cpus) => drop(body.insert("NanoCpus".into(), json!(nano_cpus))),
             // The engine takes 0 for "leave it" and refuses less: all processors is no limit.
             None if nano_cpus > 0 => {
-                drop(body.insert("NanoCpus".into(), json!(self.processors().await? * 1_000_000_000)));
+                drop(body.insert("NanoCpus".into(), json!(self.processors().await? * PROCESSOR)));
             }
             None => {}
         }

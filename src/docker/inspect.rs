@@ -9,9 +9,10 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::container::ContainerDetail;
+use super::container::{ContainerDetail, MORE_THAN_ANY_MACHINE};
 use crate::observed::{ContainerSeen, ContainerState, Health, PublishedPort};
-use crate::spec::Protocol;
+use crate::record::{InPlaceSeen, Limit};
+use crate::spec::{Protocol, Restart};
 
 /// Where a container does not say (<https://docs.docker.com/reference/cli/docker/container/stop/>).
 const DEFAULT_GRACE: u64 = 10;
@@ -91,11 +92,39 @@ struct HostConfig {
     nano_cpus: i64,
 }
 
+impl HostConfig {
+    /// Whether its processors are all there are, the caller has to ask.
+    fn in_place(&self) -> Option<InPlaceSeen> {
+        let memory = u64::try_from(self.memory).ok();
+        let mem_limit = match memory {
+            Some(0) => Limit::Never,
+            Some(limit) if self.memory < MORE_THAN_ANY_MACHINE => Limit::At(limit),
+            // `docker update --memory -1` too.
+            other => Limit::All(other.unwrap_or(u64::MAX)),
+        };
+        let nano_cpus = if self.nano_cpus > 0 { Limit::At(self.nano_cpus) } else { Limit::Never };
+        Some(InPlaceSeen { restart: self.restart_policy.meaning()?, mem_limit, nano_cpus })
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct RestartPolicy {
     name: String,
-    maximum_retry_count: u64,
+    maximum_retry_count: u32,
+}
+
+impl RestartPolicy {
+    /// `None` for one that this a3 does not know.
+    fn meaning(&self) -> Option<Restart> {
+        match self.name.as_str() {
+            "" | "no" => Some(Restart::No),
+            "always" => Some(Restart::Always),
+            "unless-stopped" => Some(Restart::UnlessStopped),
+            "on-failure" => Some(Restart::OnFailure(self.maximum_retry_count)),
+            _ => None,
+        }
+    }
 }
 
 /// By `80/tcp`.
@@ -144,6 +173,7 @@ impl Inspected {
         let anonymous = mounts.iter().filter(|mount| mount.is_anonymous());
         let health_deadline = self.config.healthcheck.as_ref().map(Healthcheck::decided_after);
         let networks = self.network_settings.networks.unwrap_or_default();
+        let in_place = self.host_config.in_place();
         ContainerDetail {
             created: seconds(&self.created).unwrap_or(0),
             restart_count: self.restart_count,
@@ -154,7 +184,7 @@ impl Inspected {
             tty: self.config.tty,
             auto_remove: self.host_config.auto_remove,
             restart: self.host_config.restart_policy.name,
-            restart_limit: self.host_config.restart_policy.maximum_retry_count,
+            restart_limit: self.host_config.restart_policy.maximum_retry_count.into(),
             memory: self.host_config.memory,
             nano_cpus: self.host_config.nano_cpus,
             grace: Duration::from_secs(self.config.stop_timeout.unwrap_or(DEFAULT_GRACE)),
@@ -175,6 +205,7 @@ impl Inspected {
                 health: self.state.health.as_ref().filter(|_| state.is_up()).and_then(health),
                 ports,
                 mounts: mounts.into_iter().map(Mount::into_what).collect(),
+                in_place,
             },
         }
     }
@@ -336,6 +367,21 @@ pub(super) mod tests {
     fn one_that_ended_has_no_health() {
         let of = |status| detail_with(status, 0, "on-failure", Some("unhealthy")).seen.health;
         assert_eq!((of("running"), of("exited")), (Some(Health::Unhealthy), None));
+    }
+
+    #[test]
+    fn what_docker_update_changes_as_it_is_and_where_a_limit_is_none() {
+        let of = |changes: &[(&str, Value)]| described(changes).seen.in_place;
+        let seen = of(&[]).unwrap();
+        assert_eq!((seen.restart, seen.mem_limit), (Restart::Always, Limit::At(7)));
+        assert_eq!(seen.nano_cpus, Limit::Never);
+        let policy = json!({ "Name": "on-failure", "MaximumRetryCount": 3 });
+        assert_eq!(of(&[("/HostConfig/RestartPolicy", policy)]).unwrap().restart, Restart::OnFailure(3));
+        assert_eq!(of(&[("/HostConfig/RestartPolicy/Name", json!("sometimes"))]), None);
+        let memory = |bytes: i64| of(&[("/HostConfig/Memory", json!(bytes))]).unwrap().mem_limit;
+        assert_eq!(memory(0), Limit::Never);
+        assert!(matches!(memory(MORE_THAN_ANY_MACHINE), Limit::All(_)));
+        assert!(matches!(memory(-1), Limit::All(_)));
     }
 
     #[test]

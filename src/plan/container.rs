@@ -7,13 +7,14 @@ use super::draft::{Draft, NewStep};
 use super::hash;
 use super::host::{Copied, HostContext};
 use super::image::Wanted;
+use super::in_place;
 use super::names::{self, label};
-use super::reason::{FieldChange, Forces, Reason, Shown};
+use super::reason::{self, FieldChange, Forces, Reason, Shown};
 use super::settings::Settings;
 use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts};
-use crate::record::{InPlace, Record, ReleaseStatus, ReleasedService};
+use crate::record::{Record, ReleaseStatus, ReleasedService};
 use crate::spec::{Protocol, Restart, Service, Spec};
 
 /// One service on one machine.
@@ -338,26 +339,18 @@ impl ServiceContext<'_> {
         (reasons, fields)
     }
 
-    fn in_place(&self) -> InPlace {
-        InPlace {
-            restart: self.service.restart,
-            mem_limit: self.service.mem_limit,
-            nano_cpus: self.service.nano_cpus,
-        }
-    }
-
     fn update_in_place(
         &self,
         facts: &HostFacts,
         current: &ContainerSeen,
         draft: &mut Draft,
     ) -> Option<StepId> {
-        let recorded = facts.record.as_ref()?.in_place.get(&self.service.name)?;
-        let settings = self.in_place();
-        if *recorded == settings {
+        let recorded = facts.record.as_ref().and_then(|record| record.in_place.get(&self.service.name));
+        let settings = in_place::wanted(self.service);
+        let fields = in_place::compare(&settings, recorded, current.in_place.as_ref());
+        if fields.is_empty() {
             return None;
         }
-        let fields = diff::in_place(recorded, &settings);
         let action = Action::UpdateContainer {
             slot: self.host.slot.clone(),
             service: self.service.name.clone(),
@@ -365,7 +358,7 @@ impl ServiceContext<'_> {
             settings,
         };
         let step = NewStep::new(self.address(), Change::Update, action);
-        Some(draft.add(step.because(Reason::FieldsChanged).fields(fields).after(self.host.reach)))
+        Some(draft.add(step.reasons(reason::of_fields(&fields)).fields(fields).after(self.host.reach)))
     }
 
     fn keep_running(&self, current: &ContainerSeen, runs: &Runs, draft: &mut Draft) -> Option<StepId> {

@@ -142,15 +142,18 @@ fn secretive(value: &Value) -> Shown {
 
 /// What the engine changes in place.
 pub(super) fn in_place(before: &InPlace, after: &InPlace) -> Vec<FieldChange> {
-    let memory = |bytes: Option<u64>| Shown::maybe(bytes.map(value::bytes));
-    let cpus = |nano: Option<i64>| Shown::maybe(nano.map(cpus_text));
-    let rows = [
-        ("restart", Shown::Text(restart_text(before.restart)), Shown::Text(restart_text(after.restart))),
-        ("mem_limit", memory(before.mem_limit), memory(after.mem_limit)),
-        ("cpus", cpus(before.nano_cpus), cpus(after.nano_cpus)),
-    ];
-    let differs = rows.into_iter().filter(|(_, before, after)| before != after);
-    differs.map(|(key, before, after)| FieldChange::changed(key, before, after)).collect()
+    let rows = in_place_rows(before).into_iter().zip(in_place_rows(after));
+    let differs = rows.filter(|((_, before), (_, after))| before != after);
+    differs.map(|((key, before), (_, after))| FieldChange::changed(key, before, after)).collect()
+}
+
+/// The same by key.
+pub(super) fn in_place_rows(settings: &InPlace) -> [(&'static str, Shown); 3] {
+    [
+        ("restart", Shown::Text(restart_text(settings.restart))),
+        ("mem_limit", Shown::maybe(settings.mem_limit.map(value::bytes))),
+        ("cpus", Shown::maybe(settings.nano_cpus.map(cpus_text))),
+    ]
 }
 
 /// As Compose spells it.

@@ -1,35 +1,82 @@
-//! How a container differs from the spec, as far as it can be told without registry and sources: what
+//! How what runs differs from the spec, as far as it can be told without registry and sources: what
 //! `a3 status` shows. A plan tells the rest, a moved tag and an edited source.
 
 use super::container::{owned_service, why_stopped};
+use super::draft::Draft;
+use super::machine::GroupContext;
 use super::names::{self, label};
-use super::reason::{FieldChange, Reason};
+use super::reason::{FieldChange, Origin, Reason};
 use super::settings::Settings;
-use super::{diff, hash};
+use super::{diff, firewall, hash, in_place};
 use crate::id::Slot;
-use crate::observed::{ContainerSeen, Health, HostFacts, Secrets};
-use crate::record::{InPlace, Record, ReleasedService};
-use crate::spec::{Service, Spec};
+use crate::observed::{ContainerSeen, Health, HostFacts, InstanceState, Observed, OwnedInstance, Secrets};
+use crate::record::{Record, ReleasedService};
+use crate::spec::{Machine, Service, Spec};
 
-/// One difference: why apply would do something, and the keys that differ where there are any.
+/// One difference: why apply would do something, and the fields that differ where there are any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// As the plan will give it.
     pub reason: Reason,
-    /// Keys in `deploy.yaml`.
-    pub fields: Vec<String>,
+    /// By their keys in `deploy.yaml`; the one that it is about, for what was changed outside a3.
+    pub fields: Vec<FieldChange>,
 }
 
 impl Difference {
     fn of(reason: Reason) -> Self {
         Self { reason, fields: Vec::new() }
     }
+}
 
-    fn with(reason: Reason, fields: &[FieldChange]) -> Self {
-        let mut fields: Vec<String> = fields.iter().map(|change| change.field.clone()).collect();
-        fields.dedup();
-        Self { reason, fields }
+/// One for each field that was changed outside a3, and one for all others of a kind.
+fn differences(fields: Vec<FieldChange>) -> Vec<Difference> {
+    let (mut spec, mut not_known, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    for field in fields {
+        match (field.drifted(), field.origin.is_not_known()) {
+            (Some(reason), _) => found.push(Difference { reason, fields: vec![field] }),
+            (None, true) => not_known.push(field),
+            (None, false) => spec.push(field),
+        }
     }
+    let rest = [(Reason::FieldsChanged, spec), (Reason::FieldsDiffer, not_known)];
+    let rest = rest.into_iter().filter(|(_, fields)| !fields.is_empty());
+    found.extend(rest.map(|(reason, fields)| Difference { reason, fields }));
+    found
+}
+
+/// How an instance that runs or is stopped differs from what the spec asks for.
+pub fn instance_drift(spec: &Spec, observed: &Observed, one: &OwnedInstance) -> Vec<Difference> {
+    if spec.slots().all(|(slot, _)| slot != one.slot) {
+        return vec![Difference::of(Reason::LeftSpec)];
+    }
+    let Some(cx) = group_context(spec, observed, &one.slot.group).filter(|_| one.state.is_live()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if matches!(one.state, InstanceState::Stopped | InstanceState::Stopping) {
+        found.push(Difference::of(Reason::InstanceStopped));
+    }
+    let (forcing, in_place, _) = cx.compare(one);
+    found.extend(differences(forcing.into_iter().chain(in_place).collect()));
+    found
+}
+
+/// How the managed security group of an instance group differs, where there are machines that it is for.
+pub fn firewall_drift(spec: &Spec, observed: &Observed, group: &str) -> Vec<Difference> {
+    let Some(cx) = group_context(spec, observed, group) else { return Vec::new() };
+    if !cx.cloud.instances.iter().any(|one| one.slot.group == group && one.state.is_live()) {
+        return Vec::new();
+    }
+    let mut draft = Draft::default();
+    firewall::plan(&cx, &mut draft);
+    draft.steps.into_iter().flat_map(|step| step.reasons).map(Difference::of).collect()
+}
+
+fn group_context<'a>(spec: &'a Spec, observed: &'a Observed, name: &str) -> Option<GroupContext<'a>> {
+    let group = spec.groups.get(name)?;
+    let Machine::Ec2(ec2) = &group.machine else { return None };
+    let cloud = observed.clouds.get(name)?.present()?;
+    Some(GroupContext { spec, group, ec2, cloud, now: observed.now, hosts: &observed.hosts })
 }
 
 /// How one of our containers differs from what the spec asks for on its machine.
@@ -53,7 +100,7 @@ pub fn drift(
     let mut found = Vec::new();
     found.extend(image(service, seen).map(Difference::of));
     found.extend(config(spec, service, (facts, secrets), seen));
-    found.extend(in_place(service, record));
+    found.extend(in_place(service, record, seen));
     found.extend(why_stopped(service, record, seen).map(Difference::of));
     if seen.health == Some(Health::Unhealthy) {
         found.push(Difference::of(Reason::Unhealthy));
@@ -102,7 +149,9 @@ fn config(
         // Without its secrets there is no hash; everything else is written down.
         None => diff::visible(recorded?, &wanted),
     };
-    (!fields.is_empty()).then(|| Difference::with(Reason::ConfigChanged, &fields))
+    // Labels of a container cannot be changed, so what was asked for is what it has.
+    let fields: Vec<FieldChange> = fields.into_iter().map(|field| field.by(Origin::Spec)).collect();
+    (!fields.is_empty()).then_some(Difference { reason: Reason::ConfigChanged, fields })
 }
 
 /// What the release that made a container asked for.
@@ -111,10 +160,8 @@ fn made_with<'a>(record: &'a Record, service: &Service, seen: &ContainerSeen) ->
     record.releases.iter().find(|release| release.number == number)?.services.get(&service.name)
 }
 
-fn in_place(service: &Service, record: Option<&Record>) -> Option<Difference> {
-    let recorded = record?.in_place.get(&service.name)?;
-    let wanted =
-        InPlace { restart: service.restart, mem_limit: service.mem_limit, nano_cpus: service.nano_cpus };
-    let fields = diff::in_place(recorded, &wanted);
-    (!fields.is_empty()).then(|| Difference::with(Reason::FieldsChanged, &fields))
+fn in_place(service: &Service, record: Option<&Record>, seen: &ContainerSeen) -> Vec<Difference> {
+    let recorded = record.and_then(|record| record.in_place.get(&service.name));
+    let fields = in_place::compare(&in_place::wanted(service), recorded, seen.in_place.as_ref());
+    differences(fields)
 }

@@ -18,6 +18,7 @@ mod firewall;
 pub mod hash;
 mod host;
 mod image;
+mod in_place;
 mod install;
 pub(crate) mod launch_hash;
 mod machine;
@@ -43,7 +44,7 @@ use serde::{Deserialize, Serialize};
 pub use container::{one_off_service, owned_service};
 pub use deadline::moment;
 pub use destroy::{Destroy, plan_destroy};
-pub use drift::{Difference, drift, missing};
+pub use drift::{Difference, drift, firewall_drift, instance_drift, missing};
 pub use launch_hash::ends_at;
 pub use order::{Order, Verb, plan_order};
 

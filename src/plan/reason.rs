@@ -289,7 +289,7 @@ impl FieldChange {
     }
 
     /// The reason that it was changed outside a3, if it was.
-    fn drifted(&self) -> Option<Reason> {
+    pub(super) fn drifted(&self) -> Option<Reason> {
         let text = |shown: &Shown| match shown {
             Shown::Text(text) => Some(text.clone()),
             _ => None,

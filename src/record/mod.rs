@@ -4,6 +4,7 @@
 pub mod hint;
 pub mod history;
 mod host_key;
+mod in_place;
 pub mod lease;
 pub mod lock;
 mod machine;
@@ -19,6 +20,7 @@ use crate::observed::ContainerSeen;
 use crate::spec::{Check, Rollback};
 
 pub use host_key::{HostKeyTag, KeySource, NotAHostKeyTag};
+pub use in_place::{InPlace, InPlaceSeen, Limit};
 pub use machine::machine_id;
 
 /// The version of [`Record`]'s shape.
@@ -76,17 +78,6 @@ pub struct CopiedFile {
     pub mode: u32,
     /// Written with `sudo`.
     pub sudo: bool,
-}
-
-/// Settings that the engine changes without a new container (`docker update`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InPlace {
-    /// Restart policy.
-    pub restart: crate::spec::Restart,
-    /// Bytes.
-    pub mem_limit: Option<u64>,
-    /// Billionths of a processor.
-    pub nano_cpus: Option<i64>,
 }
 
 /// What one apply put on a machine.

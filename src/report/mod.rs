@@ -5,6 +5,7 @@
 //! the same into a terminal, a file and a test.
 
 mod bars;
+pub mod difference;
 pub mod doctor;
 pub mod error;
 pub mod everywhere;

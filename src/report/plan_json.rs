@@ -1,6 +1,8 @@
 //! A plan as one JSON document. Its shape is promised: fields are added, and a change of meaning
 //! raises [`FORMAT_VERSION`].
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -103,9 +105,9 @@ struct FieldDocument<'a> {
 }
 
 /// Who made a field differ.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum OriginDocument {
+pub(super) enum OriginDocument {
     /// A person edited the spec.
     Spec,
     /// It was changed outside a3.
@@ -116,18 +118,18 @@ enum OriginDocument {
 
 /// `"text"`, `["a", "list"]`, `null`, `{"sensitive": true}`, `{"known_after": "push"}` or
 /// `{"known": false}`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
-enum ShownDocument<'a> {
-    Text(&'a str),
-    List(&'a [String]),
+pub(super) enum ShownDocument<'a> {
+    Text(Cow<'a, str>),
+    List(Cow<'a, [String]>),
     Nothing,
     Sensitive {
         #[schemars(extend("const" = true))]
         sensitive: bool,
     },
     KnownAfter {
-        known_after: &'a str,
+        known_after: Cow<'a, str>,
     },
     NotKnown {
         #[schemars(extend("const" = false))]
@@ -162,25 +164,46 @@ impl<'a> StepDocument<'a> {
 fn field(field: &FieldChange) -> FieldDocument<'_> {
     FieldDocument {
         field: &field.field,
-        before: shown(&field.before),
-        after: shown(&field.after),
+        before: ShownDocument::of(&field.before),
+        after: ShownDocument::of(&field.after),
         forces: field.forces,
-        origin: match field.origin {
-            Origin::NotKnown => None,
-            Origin::Spec => Some(OriginDocument::Spec),
-            Origin::World => Some(OriginDocument::Outside),
-            Origin::Both { .. } => Some(OriginDocument::Both),
-        },
+        origin: OriginDocument::of(&field.origin),
     }
 }
 
-fn shown(value: &Shown) -> ShownDocument<'_> {
-    match value {
-        Shown::Text(text) => ShownDocument::Text(text),
-        Shown::List(list) => ShownDocument::List(list),
-        Shown::Nothing => ShownDocument::Nothing,
-        Shown::Sensitive => ShownDocument::Sensitive { sensitive: true },
-        Shown::KnownAfter(step) => ShownDocument::KnownAfter { known_after: step },
-        Shown::NotKnown => ShownDocument::NotKnown { known: false },
+impl<'a> ShownDocument<'a> {
+    pub(super) fn of(value: &'a Shown) -> Self {
+        match value {
+            Shown::Text(text) => Self::Text(text.into()),
+            Shown::List(list) => Self::List(list.into()),
+            Shown::Nothing => Self::Nothing,
+            Shown::Sensitive => Self::Sensitive { sensitive: true },
+            Shown::KnownAfter(step) => Self::KnownAfter { known_after: step.into() },
+            Shown::NotKnown => Self::NotKnown { known: false },
+        }
+    }
+
+    pub(super) fn owned(self) -> ShownDocument<'static> {
+        match self {
+            Self::Text(text) => ShownDocument::Text(text.into_owned().into()),
+            Self::List(list) => ShownDocument::List(list.into_owned().into()),
+            Self::Nothing => ShownDocument::Nothing,
+            Self::Sensitive { sensitive } => ShownDocument::Sensitive { sensitive },
+            Self::KnownAfter { known_after } => {
+                ShownDocument::KnownAfter { known_after: known_after.into_owned().into() }
+            }
+            Self::NotKnown { known } => ShownDocument::NotKnown { known },
+        }
+    }
+}
+
+impl OriginDocument {
+    pub(super) fn of(origin: &Origin) -> Option<Self> {
+        match origin {
+            Origin::NotKnown => None,
+            Origin::Spec => Some(Self::Spec),
+            Origin::World => Some(Self::Outside),
+            Origin::Both { .. } => Some(Self::Both),
+        }
     }
 }

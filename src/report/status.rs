@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::difference::DifferenceRow;
 use super::look::{Look, Tone};
 use super::table::table;
 
@@ -84,6 +85,8 @@ pub struct Status {
     pub instances: Vec<InstanceRow>,
     /// Containers, by slot and service.
     pub containers: Vec<ContainerRow>,
+    /// What differs from the spec: every field of it, where `drift` of a row has a few words.
+    pub differences: Vec<DifferenceRow>,
     /// What could not be asked, or should be known.
     pub notices: Vec<String>,
 }

@@ -117,6 +117,7 @@ fn foreign(name: &str) -> ContainerSeen {
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),
+        in_place: None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::cloud::{console, instance, rules};
+use crate::cloud::{console, host_docker, instance, on_host, revoke, rules};
 use crate::deployment::Deployment;
 use crate::pool::{borrow, web};
 
@@ -94,6 +94,12 @@ fn what_was_changed_in_the_console_is_told_apart_and_mended() {
     ];
     assert_eq!(plan.origins(), fields);
     assert!(plan.reasons("modify").iter().all(|reason| *reason == "field_drifted"), "{plan:?}");
+    let status = web.status();
+    let told = status["instances"][0]["drift"].as_str().unwrap();
+    assert!(told.starts_with("changed outside a3 (tags.team, vpc_security_group_ids"), "{told}");
+    let rows = status["differences"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["address"] == "web/0" && row["origin"] == "outside"), "{rows:?}");
+    assert_eq!(rows.len(), fields.len());
     mends(&web, &id);
     assert_eq!((tag(&id, "team").as_deref(), tag(&id, "cost center").as_deref()), (Some("music"), Some("7")));
     assert_eq!((hops(&id), is_protected(&id), groups(&id)), (1.into(), false.into(), managed));
@@ -146,7 +152,7 @@ fn rules_that_somebody_took_away_or_added_in_the_console() {
                  ec2.authorize_security_group_ingress(GroupId=group['GroupId'], IpPermissions=[{'IpProtocol': 'tcp',\n        \
                  'FromPort': port, 'ToPort': port, 'IpRanges': [{'CidrIp': '192.0.2.0/24', 'Description': description}]}])";
     console(add, &[&group]);
-    crate::cloud::revoke(&group, 30001);
+    revoke(&group, 30001);
     let plan = web.plan();
     assert_eq!(
         (plan.kinds(), plan.reasons("firewall")),
@@ -167,4 +173,75 @@ fn rules_that_somebody_took_away_or_added_in_the_console() {
                  ec2.revoke_security_group_ingress(GroupId=group['GroupId'], IpPermissions=[{'IpProtocol': 'tcp',\n    \
                  'FromPort': 8082, 'ToPort': 8082, 'IpRanges': [{'CidrIp': '192.0.2.0/24'}]}])";
     console(close, &[&group]);
+}
+
+/// What the engine has of the service's container.
+fn limits(id: &str) -> String {
+    let format = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.RestartPolicy.Name}}";
+    host_docker(id, &format!("inspect --format '{format}' s2"))
+}
+
+fn container(id: &str) -> String {
+    host_docker(id, "inspect --format '{{.Id}}' s2")
+}
+
+#[test]
+fn docker_update_past_a3_is_mended_in_place_after_a_lost_record_too() {
+    let web = borrow();
+    let id = web.id();
+    web.edit(
+        "deploy.yaml",
+        "    restart: unless-stopped\n",
+        "    restart: unless-stopped\n    mem_limit: 128m\n",
+    );
+    web.apply();
+    web.is_converged();
+    let made = container(&id);
+    assert_eq!(limits(&id), "134217728 0 unless-stopped");
+
+    host_docker(&id, "update --memory 96m --memory-swap 192m --restart no --cpus 0.5 s2");
+    let plan = web.plan();
+    assert_eq!((plan.kinds(), plan.is_drift("update_container")), (vec!["update_container"], true));
+    assert_eq!(plan.origins(), ["cpus outside", "mem_limit outside", "restart outside"]);
+    web.a3(&["plan"]).ok().says("changed outside a3: mem_limit is 96m, not 128m as a3 had set it");
+    let status = web.status();
+    assert_eq!(status["containers"][0]["drift"], "changed outside a3 (restart, mem_limit, cpus)");
+    let rows = status["differences"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["field"] == "mem_limit").unwrap();
+    assert_eq!(
+        (&row["address"], &row["asked"], &row["found"]),
+        (&"web/0/s2".into(), &"128m".into(), &"96m".into())
+    );
+    mends(&web, &id);
+    let now = limits(&id);
+    assert!(now.starts_with("134217728 ") && now.ends_with(" unless-stopped"), "{now}");
+
+    // There and in the file.
+    host_docker(&id, "update --memory 96m --memory-swap 192m s2");
+    web.edit("deploy.yaml", "mem_limit: 128m", "mem_limit: 160m");
+    let plan = web.plan();
+    assert_eq!(
+        (plan.origins(), plan.reasons("update_container")),
+        (vec!["mem_limit both".to_owned()], vec!["field_drifted", "fields_changed"])
+    );
+    mends(&web, &id);
+    assert!(limits(&id).starts_with("167772160 "), "{}", limits(&id));
+
+    // Without a record the engine is asked; what is as the spec says needs nothing.
+    on_host(&id, &format!("rm /var/lib/a3/{}/record.json", web.name));
+    assert!(!web.plan().kinds().contains(&"update_container"));
+    web.edit("deploy.yaml", "mem_limit: 160m", "mem_limit: 144m");
+    assert_eq!(web.plan().reasons("update_container"), ["fields_differ"]);
+    web.apply();
+    web.is_converged();
+    assert!(limits(&id).starts_with("150994944 "), "{}", limits(&id));
+
+    // And taken away: the engine keeps a limit of more than there is.
+    web.edit("deploy.yaml", "    mem_limit: 144m\n", "");
+    assert_eq!(web.plan().kinds(), ["update_container"]);
+    web.apply();
+    web.is_converged();
+    on_host(&id, &format!("rm /var/lib/a3/{}/record.json", web.name));
+    assert!(!web.plan().kinds().contains(&"update_container"));
+    assert_eq!(container(&id), made, "it never was another container");
 }

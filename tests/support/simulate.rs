@@ -11,7 +11,9 @@ use a3::observed::{
 use a3::plan::names::{kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, asked, hash, own_tags, paths, plan, plan_host};
-use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped};
+use a3::record::{
+    CopiedFile, InPlace, InPlaceSeen, Limit, Record, Release, ReleaseStatus, ReleasedService, Stopped,
+};
 use a3::spec::{Port, Restart, Spec};
 use secrecy::SecretString;
 
@@ -362,8 +364,11 @@ impl World<'_> {
                     Stopped { by: "me@laptop".into(), container: one.id.clone(), started: one.started };
                 host.record.as_mut().unwrap().stopped.insert(service.clone(), stopped);
             }
-            Action::UpdateContainer { slot, service, settings, .. } => {
-                let record = self.host(slot).record.as_mut().unwrap();
+            Action::UpdateContainer { slot, service, container, settings } => {
+                let host = self.host(slot);
+                let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
+                one.in_place = Some(set(settings, one.in_place.as_ref()));
+                let record = host.record.as_mut().unwrap();
                 record.in_place.insert(service.clone(), settings.clone());
             }
             Action::RemoveContainer { slot, service, container, .. } => {
@@ -459,6 +464,7 @@ impl World<'_> {
             health: None,
             ports,
             mounts: Vec::new(),
+            in_place: Some(set(&run.settings.in_place, None)),
         });
         let tag = kept_image(&spec.name, &run.service, number);
         host.kept.iter_mut().for_each(|kept| kept.tags.retain(|known| *known != tag));
@@ -474,6 +480,26 @@ impl World<'_> {
             host.repo_digests.insert(image);
         }
         self.begun(&run.slot).services.insert(run.service.clone(), released);
+    }
+}
+
+/// What the engine has of such settings: a limit that was there cannot be taken away, only raised.
+fn set(asked: &InPlace, before: Option<&InPlaceSeen>) -> InPlaceSeen {
+    let memory_was = before.map_or(Limit::Never, |before| before.mem_limit);
+    let cpus_were = before.map_or(Limit::Never, |before| before.nano_cpus);
+    InPlaceSeen {
+        restart: asked.restart,
+        mem_limit: match (asked.mem_limit, memory_was) {
+            (Some(limit), _) => Limit::At(limit),
+            (None, Limit::Never) => Limit::Never,
+            (None, _) => Limit::All(1 << 50),
+        },
+        nano_cpus: match (asked.nano_cpus, cpus_were) {
+            (Some(world::ALL_PROCESSORS), _) => Limit::All(world::ALL_PROCESSORS),
+            (Some(limit), _) => Limit::At(limit),
+            (None, Limit::Never) => Limit::Never,
+            (None, _) => Limit::All(world::ALL_PROCESSORS),
+        },
     }
 }
 

@@ -18,6 +18,8 @@ use secrecy::SecretString;
 
 pub(crate) const NOW: u64 = 1_790_000_000;
 pub(crate) const GIB: u64 = 1 << 30;
+/// Of a machine, in billionths.
+pub(crate) const ALL_PROCESSORS: i64 = 2_000_000_000;
 
 pub(crate) fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
