@@ -336,6 +336,12 @@ impl ServiceContext<'_> {
             let recorded = self.released_as(facts, current).map(|released| &released.settings);
             fields.extend(diff::settings(recorded, &settings));
         }
+        if !reasons.is_empty() {
+            // By itself it would change in place; the new container has it from the start.
+            let record = facts.record.as_ref();
+            let in_place = record.and_then(|record| record.in_place.get(&self.service.name));
+            fields.extend(in_place.iter().flat_map(|before| diff::in_place(before, &settings.in_place)));
+        }
         (reasons, fields)
     }
 

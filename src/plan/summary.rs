@@ -38,9 +38,10 @@ pub struct Summary {
 pub struct Costs {
     /// Services that are away for about a second.
     pub restarts: usize,
-    /// The longest that one of those can be away: seconds.
+    /// Seconds that one of those may take more, if it does not stop by itself: the longest
+    /// `stop_grace_period`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gap_at_most: Option<u64>,
+    pub longest_grace: Option<u64>,
     /// Machines that stop and start, and are away for about a minute.
     pub stop_starts: usize,
     /// Machines that another one takes the place of, and are away for minutes; their disks are lost.
@@ -61,7 +62,7 @@ impl Costs {
             match (step.cost, &step.action) {
                 (Cost::Restart { grace }, _) => {
                     costs.restarts += 1;
-                    costs.gap_at_most = costs.gap_at_most.max(Some(grace));
+                    costs.longest_grace = costs.longest_grace.max(Some(grace));
                 }
                 (Cost::StopStart, _) => costs.stop_starts += 1,
                 (Cost::ReplaceMachine, _) => costs.replaced_machines += 1,

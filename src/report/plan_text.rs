@@ -197,14 +197,12 @@ impl Page<'_> {
             .filter(|field| !(is_nothing(&field.before) && is_nothing(&field.after)))
             .collect();
         let width = fields.iter().map(|field| console::measure_text_width(&field.field)).max().unwrap_or(0);
-        // Said of many one by one, it is in the way of what it is said of.
-        let forces = fields.first().and_then(|field| field.forces);
-        let all = fields.len() > 1 && fields.iter().all(|field| field.forces == forces);
-        if let Some(forces) = forces.filter(|_| all) {
-            self.comment(&format!("each of these {}", words::forces_text(forces)));
+        let together = forced_together(&fields);
+        if let Some(text) = &together {
+            self.comment(text);
         }
         for field in fields {
-            self.field(field, width, if all { None } else { field.forces });
+            self.field(field, width, field.forces.filter(|_| together.is_none()));
         }
     }
 
@@ -332,6 +330,21 @@ pub fn summary_text(summary: &Summary) -> String {
     }
     text.push('.');
     text
+}
+
+/// Of many fields that force the same it is said once: one by one, it is in the way of what it is said of.
+fn forced_together(fields: &[&FieldChange]) -> Option<String> {
+    let (forced, free): (Vec<&FieldChange>, Vec<&FieldChange>) =
+        fields.iter().partition(|field| field.forces.is_some());
+    let forces = forced.first()?.forces?;
+    let same = forced.len() > 1 && forced.iter().all(|field| field.forces == Some(forces));
+    let free: Vec<&str> = free.iter().map(|field| field.field.as_str()).collect();
+    let text = words::forces_text(forces);
+    match (same, forces, free.as_slice()) {
+        (true, _, []) => Some(format!("each of these {text}")),
+        (true, Forces::Recreate, free) => Some(format!("each of these but {} {text}", words::list(free))),
+        _ => None,
+    }
 }
 
 fn tone(change: Change) -> Tone {

@@ -152,7 +152,7 @@ pub fn cost_text(cost: Cost) -> Option<String> {
     match cost {
         Cost::None => None,
         Cost::Restart { grace } => {
-            Some(format!("away about 1 s, at most {grace} s if it does not stop by itself"))
+            Some(format!("away about 1 s, up to {grace} s more if it does not stop by itself"))
         }
         Cost::StopStart => {
             Some("the machine stops and starts: away for about a minute, its address may change".into())
@@ -186,10 +186,10 @@ pub fn costs_text(costs: &Costs) -> Option<String> {
         "machine",
     );
     let each = if costs.restarts > 1 { " each" } else { "" };
-    let grace = costs.gap_at_most.unwrap_or_default();
+    let grace = costs.longest_grace.unwrap_or_default();
     say(
         costs.restarts,
-        &|restarted| format!("{restarted} restarted: away for about 1 s{each}, at most {grace} s"),
+        &|restarted| format!("{restarted} restarted: away for about 1 s{each}, up to {grace} s more"),
         "service",
     );
     say(

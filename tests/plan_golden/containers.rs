@@ -81,6 +81,8 @@ fn settings_in_maps_and_lists() {
     service.labels.insert("team".into(), "music".into());
     service.stop_grace_period = seconds(3).unwrap();
     service.shm_size = Some(64 << 20);
+    // Which alone would change in place.
+    service.mem_limit = Some(128 << 20);
     let plan = planned("settings_in_maps_and_lists", &spec, &seen);
     assert_eq!(kinds(&plan), ["run"]);
     // Only the order: it makes another container, so it is said.

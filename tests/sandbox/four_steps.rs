@@ -315,7 +315,7 @@ fn another_container_name_takes_the_old_ones_place() {
     four_steps(
         &web,
         &["run"],
-        &["auto_remove recreate", "container_name recreate", "tmpfs recreate", "user recreate"],
+        &["auto_remove recreate", "container_name recreate", "restart", "tmpfs recreate", "user recreate"],
     );
     holds(
         &inspect(&id, &format!("{}-s2-1", web.name)),
