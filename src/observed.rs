@@ -196,6 +196,8 @@ pub struct CloudSeen {
     pub key_pair: Option<String>,
     /// A key pair with the managed name that does not carry our mark.
     pub foreign_key: bool,
+    /// The fingerprint of the key that a launch would import; `None` where it could not be read.
+    pub own_key: Option<String>,
     /// This caller's address as `A.B.C.D/32`, or `ec2.allow_ssh_from`.
     pub caller_cidrs: Vec<String>,
     /// Who this caller on this machine is, for its own ssh rule.

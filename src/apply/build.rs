@@ -90,7 +90,6 @@ fn labels(build: &Build, planned: &step::Build) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> =
         build.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     labels.insert(label::SOURCE.into(), planned.source.to_string());
-    labels.insert(label::HASH.into(), "1".into());
     labels
 }
 

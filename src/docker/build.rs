@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::build_error::BuildError;
-use super::context::{Context, SOURCE_VERSION};
+use super::context::Context;
 use super::engine::{Engine, EngineError};
 use super::json_lines::JsonLines;
 use super::progress::Progress;
@@ -199,7 +199,7 @@ fn labels(request: &BuildRequest<'_>) -> BTreeMap<String, String> {
     let source = request.context.source_digest(request.platform);
     let mut labels: BTreeMap<_, _> = request.build.labels.clone().into_iter().collect();
     labels.insert(label::SOURCE.to_owned(), source.to_string());
-    labels.insert(label::HASH.to_owned(), SOURCE_VERSION.to_string());
+    labels.insert(label::HASH.to_owned(), request.context.source_version().to_string());
     labels.extend(request.labels.clone());
     labels
 }

@@ -17,8 +17,9 @@ use crate::explain::Explain;
 use crate::id::{Digest, Platform};
 use crate::spec::Build;
 
-/// The version of [`Context::source_digest`]; what label `dev.a3.hash` says.
-pub const SOURCE_VERSION: u32 = 1;
+/// The newest version of [`Context::source_digest`]. What label `dev.a3.hash` says is
+/// [`Context::source_version`].
+pub const SOURCE_VERSION: u32 = 2;
 
 /// What a build is made from, as it was when it was read. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ struct Source {
     dockerfile: Dockerfile,
     args: IndexMap<String, String>,
     target: Option<String>,
+    labels: IndexMap<String, String>,
 }
 
 /// The Dockerfile of a context.
@@ -172,6 +174,7 @@ impl Context {
             dockerfile,
             args: build.args.clone(),
             target: build.target.clone(),
+            labels: build.labels.clone(),
         })))
     }
 
@@ -194,13 +197,20 @@ impl Context {
         &self.0.dockerfile
     }
 
-    /// The digest of the source, version [`SOURCE_VERSION`]: SHA-256 over fields, each preceded by its
-    /// length as 8 bytes, big-endian:
+    /// The version of the digest: 2 with labels, which version 1 did not know; else 1, so that no image
+    /// that was built before is built again.
+    pub fn source_version(&self) -> u32 {
+        if self.0.labels.is_empty() { 1 } else { SOURCE_VERSION }
+    }
+
+    /// The digest of the source: SHA-256 over fields, each preceded by its length as 8 bytes,
+    /// big-endian:
     ///
-    /// `a3-source`, `1`, the platform, the target stage (empty: the last), the Dockerfile's path in the
+    /// `a3-source`, the version, the platform, the target stage (empty: the last), the Dockerfile's path in the
     /// context; the number of build arguments, and for each, sorted by name, name and value; the number
     /// of files and links, and for each, sorted by path, `f` (file), `x` (executable file) or `l`
-    /// (link), the path, and the content's digest or the link's target.
+    /// (link), the path, and the content's digest or the link's target. In version 2 the image's labels
+    /// follow, as the arguments do.
     ///
     /// Folders do not count: a clone has no empty ones, and what is ignored must not leave a trace by
     /// the folder around it. Owner, times and other mode bits do not count either.
@@ -208,17 +218,11 @@ impl Context {
         let source = &*self.0;
         let mut fields = Fields(Sha256::new());
         fields.text("a3-source");
-        fields.text(&SOURCE_VERSION.to_string());
+        fields.text(&self.source_version().to_string());
         fields.text(&platform.to_string());
         fields.text(source.target.as_deref().unwrap_or_default());
         fields.text(&source.dockerfile.name);
-        let mut args: Vec<_> = source.args.iter().collect();
-        args.sort();
-        fields.text(&args.len().to_string());
-        for (name, value) in args {
-            fields.text(name);
-            fields.text(value);
-        }
+        fields.pairs(&source.args);
         let counted: Vec<_> = source.entries.iter().filter(|entry| entry.kind != Kind::Dir).collect();
         fields.text(&counted.len().to_string());
         for entry in counted {
@@ -232,6 +236,9 @@ impl Context {
                 Some(target) => fields.bytes(target.as_os_str().as_encoded_bytes()),
                 None => fields.text(entry.digest.as_str()),
             }
+        }
+        if !source.labels.is_empty() {
+            fields.pairs(&source.labels);
         }
         Digest::from_hash(&fields.0.finalize())
     }
@@ -247,6 +254,17 @@ impl Fields {
 
     fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
+    }
+
+    /// How many, then each with its value, sorted by name.
+    fn pairs(&mut self, pairs: &IndexMap<String, String>) {
+        let mut pairs: Vec<_> = pairs.iter().collect();
+        pairs.sort();
+        self.text(&pairs.len().to_string());
+        for (name, value) in pairs {
+            self.text(name);
+            self.text(value);
+        }
     }
 }
 
@@ -457,6 +475,12 @@ mod tests {
         assert_ne!(with_args(&[("A", "bc")]), with_args(&[("Ab", "c")]));
         assert_eq!(with_args(&[("A", "1"), ("B", "2")]), with_args(&[("B", "2"), ("A", "1")]));
         assert_ne!(digest(&Build { target: Some("test".into()), ..base.clone() }), first);
+        let with_label = |value: &str| {
+            let labels = IndexMap::from([("team".to_owned(), value.to_owned())]);
+            digest(&Build { labels, ..base.clone() })
+        };
+        assert_ne!(with_label("a"), first);
+        assert_ne!(with_label("a"), with_label("b"));
         let arm = Context::read(&base).unwrap().source_digest(Platform(Arch::Arm64));
         assert_ne!(arm, first);
 

@@ -3,9 +3,9 @@
 
 use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{Filter, KeyPairInfo, ResourceType};
-use base64::Engine as _;
 
 use super::{Cloud, CloudError, tags};
+use crate::plan::names;
 
 /// What a key pair name stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,9 +19,10 @@ pub(super) enum KeySeen {
 
 impl Cloud {
     /// Imports `public_key` (a line `ssh-ed25519 …` or `ssh-rsa …`) as `name`, marked as
-    /// `deployment`'s.
+    /// `deployment`'s, in the place of a pair of ours of another key: instances keep the key that they
+    /// were launched with.
     ///
-    /// Safe to repeat: a pair of that name with our mark is taken as it is, since a key is create-only.
+    /// Safe to repeat after a crash anywhere: a pair of that name, key and mark is taken as it is.
     ///
     /// # Errors
     /// A key type that EC2 does not take, a foreign pair of that name, or EC2's refusal.
@@ -40,10 +41,15 @@ impl Cloud {
         let marks = tags::specification(ResourceType::KeyPair, &tags::of_managed(deployment, name));
         let material = Blob::new(public_key.trim().as_bytes());
         let call = self.client.import_key_pair().key_name(name).public_key_material(material);
-        let answer = call.tag_specifications(marks).send().await.map_err(self.failed("ImportKeyPair"));
+        let call = call.tag_specifications(marks);
+        let answer = call.clone().send().await.map_err(self.failed("ImportKeyPair"));
         match answer {
             Err(error) if error.code() == Some("InvalidKeyPair.Duplicate") => {
                 match self.key_pair(deployment, name).await? {
+                    KeySeen::Ours(known) if is_other(&known, public_key) => {
+                        self.delete_key(name).await?;
+                        call.send().await.map(drop).map_err(self.failed("ImportKeyPair"))
+                    }
                     KeySeen::Ours(_) => Ok(()),
                     KeySeen::Foreign => Err(CloudError::Foreign { what: format!("key pair `{name}`") }),
                     KeySeen::Absent => Err(error),
@@ -83,15 +89,15 @@ impl Cloud {
     }
 }
 
+/// Whether a pair's fingerprint says that it is of another key; EC2's own says nothing.
+fn is_other(known: &str, public_key: &str) -> bool {
+    known.starts_with("SHA256:") && names::key_fingerprint(public_key).is_some_and(|own| own != known)
+}
+
 /// `SHA256:…` as ssh-keygen shows it, where EC2 returns the public key; else EC2's own, which for an
 /// imported RSA key is an MD5 of another encoding.
 fn fingerprint(pair: &KeyPairInfo) -> String {
-    let from_key = pair.public_key().and_then(|line| {
-        use sha2::Digest as _;
-        let blob = base64::engine::general_purpose::STANDARD.decode(line.split_whitespace().nth(1)?).ok()?;
-        let hash = sha2::Sha256::digest(blob);
-        Some(format!("SHA256:{}", base64::engine::general_purpose::STANDARD_NO_PAD.encode(hash)))
-    });
+    let from_key = pair.public_key().and_then(names::key_fingerprint);
     from_key.unwrap_or_else(|| pair.key_fingerprint().or(pair.key_pair_id()).unwrap_or("unknown").to_owned())
 }
 

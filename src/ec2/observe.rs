@@ -19,6 +19,7 @@ use crate::observed::{Cause, CloudSeen, MachineImage, OwnedInstance, SecurityGro
 use crate::plan::step::Launch;
 use crate::plan::{asked, launch_hash, names};
 use crate::spec::{Ec2, Group, Spec};
+use crate::ssh;
 
 /// Calls at once of one kind: EC2 throttles by account and region.
 const AT_ONCE: usize = 8;
@@ -81,6 +82,7 @@ impl Cloud {
             held_by: Vec::new(),
             foreign_group: network.foreign,
             foreign_key: key == KeySeen::Foreign,
+            own_key: own_key(group, ec2),
             key_pair: if let KeySeen::Ours(fingerprint) = key { Some(fingerprint) } else { None },
             caller_cidrs: Vec::new(),
             caller_id: caller_id.to_owned(),
@@ -263,6 +265,12 @@ impl Preflight {
         }
         cidrs
     }
+}
+
+/// The key that the managed pair shall be of. One that cannot be read is told by who needs it.
+fn own_key(group: &Group, ec2: &Ec2) -> Option<String> {
+    let file = group.ssh.identity_file.as_ref().filter(|_| ec2.key_name.is_none())?;
+    names::key_fingerprint(&ssh::public_key(file).ok()?)
 }
 
 /// From `allow_ssh_from`, else asked; none where the person's own groups decide.

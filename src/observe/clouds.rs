@@ -97,6 +97,7 @@ pub(super) fn nothing(world: &World, cloud: &Cloud) -> CloudSeen {
         foreign_group: None,
         key_pair: None,
         foreign_key: false,
+        own_key: None,
         caller_cidrs: Vec::new(),
         caller_id: world.caller_id(cloud),
         refusals: Vec::new(),

@@ -180,28 +180,6 @@ impl GroupContext<'_> {
         Before { firewall, key }
     }
 
-    /// The key is create-only: only a launch needs the pair.
-    fn import_key(&self, draft: &mut Draft) -> Option<StepId> {
-        if self.ec2.key_name.is_some() || self.cloud.key_pair.is_some() {
-            return None;
-        }
-        let name = names::managed(&self.spec.name, &self.group.name);
-        let address = format!("{}.key", self.group.name);
-        if self.cloud.foreign_key {
-            let why = format!("a key pair named `{name}` exists and does not belong to this deployment");
-            let help = "name it with `key_name`, or rename the deployment".to_owned();
-            draft.block(address, BlockedKind::Refused, why, Some(help));
-            return None;
-        }
-        // EC2 keeps with an instance which pair it was launched with.
-        let live = self.cloud.instances.iter().filter(|one| one.state.is_live());
-        let had = live.filter(|one| one.slot.group == self.group.name);
-        let had = had.filter_map(|one| one.key_name.as_ref()).any(|key| *key == name);
-        let reason = if had { Reason::Gone } else { Reason::Missing };
-        let action = Action::ImportKey { group: self.group.name.clone(), name };
-        Some(draft.add(NewStep::new(address, Change::Create, action).because(reason)))
-    }
-
     fn launch(&self, slot: &Slot, before: &Before, draft: &mut Draft) -> Kept {
         let Some(launch) = self.new_launch(slot, draft) else { return Kept::Blocked };
         let last = self.of_slot(slot).max_by_key(|one| one.generation);
@@ -360,32 +338,6 @@ impl GroupContext<'_> {
             // The change itself waits for the rule.
             (Kept::Step(step, How::Same), Some(_)) => Kept::Step(step, How::Answers),
             (kept, _) => kept,
-        }
-    }
-
-    fn notice_create_only(&self, one: &OwnedInstance, draft: &mut Draft) {
-        let wanted =
-            self.ec2.key_name.clone().unwrap_or_else(|| names::managed(&self.spec.name, &self.group.name));
-        if one.key_name.as_deref() != Some(&wanted) {
-            let was = one.key_name.as_deref().unwrap_or("none");
-            draft.notices.push(format!(
-                "{}: key_name is `{was}`, the spec says `{wanted}`; a key is set at launch only (a3 apply --replace {})",
-                one.slot, one.slot
-            ));
-        }
-        if self.ec2.spot.is_some() && Origins::of(one).other_price(self.ec2) {
-            draft.notices.push(format!(
-                "{}: spot_options.max_price is set at launch only, and takes effect with the next instance (a3 apply --replace {})",
-                one.slot, one.slot
-            ));
-        }
-        if let (Ami::Newest { .. }, Some(newest)) = (&self.ec2.ami, &self.cloud.image)
-            && newest.id != one.image_id
-        {
-            draft.notices.push(format!(
-                "{}: a newer AMI matches, {} ({}); it runs {} (a3 apply --replace {} takes the newer)",
-                one.slot, newest.id, newest.name, one.image_id, one.slot
-            ));
         }
     }
 

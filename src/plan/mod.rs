@@ -9,6 +9,7 @@ pub mod asked;
 pub(crate) mod asked_rules;
 mod compare;
 mod container;
+mod create_only;
 mod deadline;
 mod destroy;
 mod diff;

@@ -159,6 +159,13 @@ fn mark(parts: &[&str]) -> String {
     data_encoding::HEXLOWER.encode(&hash.finalize()[..16])
 }
 
+/// `SHA256:…` of a line `ssh-ed25519 AAAA…`, as `ssh-keygen -l` shows it.
+pub fn key_fingerprint(line: &str) -> Option<String> {
+    use sha2::Digest as _;
+    let blob = data_encoding::BASE64.decode(line.split_whitespace().nth(1)?.as_bytes()).ok()?;
+    Some(format!("SHA256:{}", data_encoding::BASE64_NOPAD.encode(&sha2::Sha256::digest(blob))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

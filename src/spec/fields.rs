@@ -139,7 +139,7 @@ pub const FIELDS: &[Field] = &[
     field("services.*.build.secrets.*.file", Ignored, "a file"),
     field("services.*.build.secrets.*.command", Ignored, "a command"),
     field("services.*.build.cache_from", Ignored, "where layers may come from"),
-    field("services.*.build.labels", CreateOnly, "labels of the image at its next build"),
+    field("services.*.build.labels", Recreate, "labels of the image"),
     field("services.*.build.pull", Ignored, "asks for newer base images when it builds"),
     field("services.*.build.no_cache", Ignored, "how it builds"),
     field("services.*.platform", Recreate, "what the image is for"),

@@ -169,7 +169,10 @@ const ROWS: &[Row] = rows! {
     "instances.*.sudo" => |spec, _| spec.groups["web"].sudo = true,
     "instances.*.ssh.user" => |spec, _| ssh(spec).user = Some("admin".into()),
     "instances.*.ssh.port" => |spec, _| ssh(spec).port = Some(2222),
-    "instances.*.ssh.identity_file" => |spec, _| ssh(spec).identity_file = Some("/home/me/.ssh/other".into()),
+    "instances.*.ssh.identity_file" => |spec, seen| {
+        ssh(spec).identity_file = Some("/home/me/.ssh/other".into());
+        cloud(seen).own_key = Some("SHA256:other".into());
+    },
     "instances.*.ssh.proxy_jump" => |spec, _| ssh(spec).proxy_jump = Some("bastion".into()),
     "instances.*.ssh.address" => |spec, _| ssh(spec).address = SshAddress::Private,
     "instances.*.ssh.strict" => |spec, _| ssh(spec).strict = true,
@@ -244,7 +247,10 @@ const ROWS: &[Row] = rows! {
         build_secret(spec, SecretSource::Command(vec!["pass".into()]));
     },
     "services.*.build.cache_from" => |spec, _| build(spec).cache_from = vec!["ghcr.io/me/cache".into()],
-    "services.*.build.labels" => |spec, _| drop(build(spec).labels.insert("team".into(), "music".into())),
+    "services.*.build.labels" => |spec, seen| {
+        build(spec).labels.insert("team".into(), "music".into());
+        rebuilt(seen);
+    },
     "services.*.build.pull" => |spec, _| build(spec).pull = true,
     "services.*.build.no_cache" => |spec, _| build(spec).no_cache = true,
     "services.*.platform" => |spec, seen| {
@@ -400,7 +406,6 @@ fn every_field_costs_what_the_table_says() {
         let new = changed.steps.iter().all(|step| step.change == a3::plan::step::Change::Create);
         let as_said = match field.cost {
             Cost::CreateOnly if field.path == "name" => new && !changed.steps.is_empty(),
-            Cost::CreateOnly => changed.steps.is_empty(),
             said => said == cost,
         };
         if !as_said || !changed.blocked.is_empty() {

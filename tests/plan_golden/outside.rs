@@ -264,3 +264,21 @@ fn the_security_group_and_the_key_pair_deleted_in_the_console() {
     let key = plan.steps.iter().find(|step| step.action.kind() == "import_key").unwrap();
     assert_eq!(key.reasons, [Reason::Gone]);
 }
+
+/// A changed `ssh.identity_file` counts for the next instance, and then the managed pair is of that key.
+#[test]
+fn another_key_counts_for_the_next_instance() {
+    let (mut spec, mut seen) = on_ec2();
+    let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    cloud(&mut seen).own_key = a3::plan::names::key_fingerprint(line);
+    planned("identity_file_changed", &spec, &seen);
+    let replace = Options { replace: [slot(0)].into(), ..Options::default() };
+    let replaced = planned_with("identity_file_changed_replace", &spec, &seen, &replace);
+    let after = simulate::apply_plan(&spec, &seen, &replaced);
+    let told = plan(&spec, &after, &Options::default()).notices;
+    assert!(!told.iter().any(|notice| notice.contains("identity_file")), "{told:?}");
+    // A teammate who is let in anyway needs no notice.
+    spec.groups["web"].ssh.authorized_keys = vec![format!("{line} you@laptop")];
+    let told = plan(&spec, &seen, &Options::default()).notices;
+    assert!(!told.iter().any(|notice| notice.contains("identity_file")), "{told:?}");
+}

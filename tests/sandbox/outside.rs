@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::cloud::{console, host_docker, instance, on_host, revoke, rules};
 use crate::deployment::Deployment;
 use crate::pool::{borrow, web};
+use crate::process::run;
 
 /// A tag of an instance.
 fn tag(id: &str, key: &str) -> Option<String> {
@@ -244,4 +245,25 @@ fn docker_update_past_a3_is_mended_in_place_after_a_lost_record_too() {
     on_host(&id, &format!("rm /var/lib/a3/{}/record.json", web.name));
     assert!(!web.plan().kinds().contains(&"update_container"));
     assert_eq!(container(&id), made, "it never was another container");
+}
+
+#[test]
+fn another_key_is_a_notice_and_the_next_instance_has_it() {
+    let web = web("otherkey");
+    web.apply();
+    let id = web.id();
+    let key = web.path("other");
+    let mut keygen = std::process::Command::new("ssh-keygen");
+    run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key)).ok();
+    let before = crate::place::variable("A3_SANDBOX_SSH_KEY");
+    web.edit("deploy.yaml", &before, key.to_str().unwrap());
+    // The machine knows the earlier key only, so it cannot be asked; that is said beside it.
+    let plan = web.a3(&["plan"]);
+    assert_ne!(plan.code, Some(0), "{plan}");
+    plan.says("a key is set at launch only (a3 apply --replace web/0").says("SHA256:");
+    web.a3(&["apply", "--yes", "--replace", "web/0", "--allow-terminate"]).ok();
+    assert_ne!(web.id(), id);
+    web.is_converged();
+    assert!(web.get(30001, "/music.csv").contains("One,Nobody"));
+    web.destroy();
 }

@@ -136,7 +136,10 @@ impl World<'_> {
                 image.reference = RemoteSeen::Found(pushed.clone());
                 image.source_tag = RemoteSeen::Found(pushed);
             }
-            Action::ImportKey { name, .. } => world::cloud(&mut self.seen).key_pair = Some(name.clone()),
+            Action::ImportKey { .. } => {
+                let cloud = world::cloud(&mut self.seen);
+                cloud.key_pair.clone_from(&cloud.own_key);
+            }
             Action::DeleteKey { region, .. } => self.delete(region, |left| left.key_pair = None),
             Action::Firewall(firewall) => self.firewall(firewall),
             Action::DeleteFirewall { region, .. } => self.delete(region, |left| left.security_group = None),

@@ -325,6 +325,7 @@ fn empty_cloud(ec2: &Ec2) -> CloudSeen {
         foreign_group: None,
         key_pair: None,
         foreign_key: false,
+        own_key: Some("SHA256:mine".into()),
         caller_cidrs: vec!["198.51.100.4/32".into()],
         caller_id: "me@laptop".into(),
         refusals: Vec::new(),
