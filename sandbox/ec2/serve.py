@@ -65,6 +65,7 @@ class Front:
         heedless = faults.get("ec2-heedless")
         if dry and heedless and action not in heedless.get("but", "").split(","):
             body = body.replace(b"DryRun=true", b"DryRun=false")
+            environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
         if log.note("ec2", "DRYRUN" if dry else "POST", action, not (reads or dry)):
             start_response("503 Dropped", [("Content-Length", "0")])
