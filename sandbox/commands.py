@@ -14,7 +14,8 @@ _FAULTS = """faults:
   registry-status place=ghcr|basic [status=503] [match=TEXT in the path] [method=PUT] [count=N]
   registry-down   place=ghcr|basic                     connection refused
   capacity        [count=N]                            InsufficientInstanceCapacity (the SDK repeats it: 3 tries by default)
-  ec2-error       [action=NAME] [region=…] [code=…] [status=500] [count=N]
+  ec2-error       [action=NAME,…] [dry=only] [region=…] [code=…] [status=500] [count=N]     dry: what has DryRun
+  ec2-heedless    [but=NAME,…]                         DryRun is passed over: what asks does it
   ec2-lost-answer [action=NAME] [region=…] [code=…] [status=500] [count=N]     it is done, but the answer is an error
   console-silent                                       no ssh keys on any console
   token-answers-terminated                             a used token answers with the terminated instance

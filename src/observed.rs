@@ -3,12 +3,18 @@
 //! Every question has an answer of its own: present, absent, or unreachable ("different" is the
 //! plan's finding). Unreachable is never planned as a create or a delete.
 
+mod network;
+mod preflight;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+
+pub use network::{IngressRule, ManagedSeen, SecurityGroup};
+pub use preflight::{CallSaid, CallSeen, Unchecked};
 
 pub use crate::explain::Cause;
 use crate::id::{Arch, Digest, Platform, Slot};
@@ -202,26 +208,20 @@ pub struct CloudSeen {
     pub caller_cidrs: Vec<String>,
     /// Who this caller on this machine is, for its own ssh rule.
     pub caller_id: String,
-    /// Preflight: what a dry run of the launch said against it.
+    /// Of the security groups that the spec names, those that exist, and the VPC of each; `None` where it
+    /// names none or they could not be seen.
+    pub own_groups: Option<BTreeMap<String, String>>,
+    /// Why nothing can become an instance of the wanted type.
+    pub no_such_type: Option<Cause>,
+    /// Preflight: what was seen that speaks against a launch.
     pub refusals: Vec<Cause>,
-    /// Preflight: what could not be checked.
-    pub unchecked: Vec<String>,
+    /// Preflight: what a launch rests on and could not be checked.
+    pub unchecked: Vec<Unchecked>,
+    /// What a person should know, whatever is planned.
+    pub notes: Vec<String>,
     /// What a3 keeps in this region for instance groups that the spec does not have there (any more). In
     /// the answer of one group only, where several are in the region.
     pub left: Vec<ManagedSeen>,
-}
-
-/// The security group and key pair that a3 keeps for an instance group in a region, both with its mark.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ManagedSeen {
-    /// The deployment.
-    pub deployment: String,
-    /// The instance group.
-    pub group: String,
-    /// `sg-…`.
-    pub security_group: Option<String>,
-    /// `key-…`.
-    pub key_pair: Option<String>,
 }
 
 /// An AMI.
@@ -237,6 +237,9 @@ pub struct MachineImage {
     pub user: Option<String>,
     /// Its first device, `/dev/xvda`.
     pub root_device: Option<String>,
+    /// The size of what that device is made from, GiB: no disk of it can be smaller.
+    #[serde(default)]
+    pub root_size: Option<u64>,
 }
 
 /// EC2's instance states.
@@ -346,35 +349,6 @@ pub struct ForeignInstance {
     pub instance_type: String,
 }
 
-/// The managed security group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecurityGroup {
-    /// `sg-…`.
-    pub id: String,
-    /// Its inbound rules.
-    pub rules: Vec<IngressRule>,
-    /// Tag `a3:asked`: which of them a3 has opened.
-    #[serde(default)]
-    pub asked: Option<String>,
-}
-
-/// An inbound rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IngressRule {
-    /// `sgr-…`.
-    pub id: String,
-    /// Transport protocol; `None` is all.
-    pub protocol: Option<Protocol>,
-    /// First port.
-    pub from_port: u16,
-    /// Last port.
-    pub to_port: u16,
-    /// IPv4 CIDR; `None` where the rule names something else.
-    pub cidr: Option<String>,
-    /// `ssh <caller id>` for a caller's ssh rule, `port` for a published port.
-    pub description: String,
-}
-
 /// What could be seen of one machine.
 #[derive(Clone, Debug)]
 pub enum HostSeen {
@@ -438,6 +412,8 @@ pub struct HostFacts {
     pub distribution: Option<Distribution>,
     /// Ports that a process there holds, those of containers among them; none where it cannot say.
     pub listening: Vec<Listening>,
+    /// Whether it could say which ports are held.
+    pub ports_known: bool,
     /// Containers that are ours, and others whose name or ports may be in the way.
     pub containers: Vec<ContainerSeen>,
     /// The public keys in a3's part of the ssh user's `authorized_keys`.

@@ -12,6 +12,7 @@ from moto.ec2.responses.instances import InstanceResponse
 _moto_attribute = EC2Backend.modify_instance_attribute
 _moto_options = EC2Backend.modify_instance_metadata_options
 _moto_delete = EC2Backend._delete_security_group
+_moto_options_call = InstanceResponse.modify_instance_metadata_options
 _moto_values = InstanceResponse._dot_value_instance_attribute_handler
 
 
@@ -62,6 +63,12 @@ def modify_options(self: EC2Backend, instance_id: str, **asked: Any) -> Any:
     return _moto_options(self, instance_id, **asked)
 
 
+def modify_options_call(self: InstanceResponse) -> Any:
+    """ModifyInstanceMetadataOptions, which moto does whatever DryRun says."""
+    self.error_on_dryrun()
+    return _moto_options_call(self)
+
+
 def delete_group(self: EC2Backend, vpc_id: str | None, group_id: str) -> None:
     """Refused while an instance that is not terminated, or another group's rule, uses the group."""
     group = self.get_security_group_from_id(group_id)
@@ -109,5 +116,6 @@ def install() -> None:
     EC2Backend.modify_instance_security_groups = modify_groups
     EC2Backend.modify_instance_metadata_options = modify_options
     EC2Backend._delete_security_group = delete_group
+    InstanceResponse.modify_instance_metadata_options = modify_options_call
     InstanceResponse._dot_value_instance_attribute_handler = modify_shutdown_behaviour
     General.get_console_output = console_output

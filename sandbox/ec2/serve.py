@@ -58,15 +58,19 @@ class Front:
             start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
             return [body]
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
         form = parse_qs(body.decode("latin-1"))
         action = form.get("Action", [environ["PATH_INFO"]])[0]
         dry = form.get("DryRun", [""])[0].lower() == "true"
         reads = action.startswith(_READS)
+        heedless = faults.get("ec2-heedless")
+        if dry and heedless and action not in heedless.get("but", "").split(","):
+            body = body.replace(b"DryRun=true", b"DryRun=false")
+            environ["CONTENT_LENGTH"] = str(len(body))
+        environ["wsgi.input"] = io.BytesIO(body)
         if log.note("ec2", "DRYRUN" if dry else "POST", action, not (reads or dry)):
             start_response("503 Dropped", [("Content-Length", "0")])
             return [b""]
-        if (answer := self._fault(action, "ec2-error", environ)) is not None:
+        if (answer := self._fault(action, "ec2-error", environ, dry)) is not None:
             start_response(answer[0], [("Content-Type", "text/xml"), ("Content-Length", str(len(answer[1])))])
             return [answer[1]]
         head: list = []
@@ -79,9 +83,11 @@ class Front:
         start_response(*head[-1])
         return result
 
-    def _fault(self, action: str, name: str, environ: dict) -> tuple[str, bytes] | None:
+    def _fault(self, action: str, name: str, environ: dict, dry: bool = False) -> tuple[str, bytes] | None:
         fault = faults.get(name)
-        if not fault or fault.get("action", action) != action:
+        if not fault or action not in fault.get("action", action).split(","):
+            return None
+        if fault.get("dry") == "only" and not dry:
             return None
         # The region is a part of what is signed: KEY/DATE/REGION/ec2/aws4_request.
         if "region" in fault and f"/{fault['region']}/" not in environ.get("HTTP_AUTHORIZATION", ""):

@@ -156,9 +156,7 @@ fn cloud_of<'a>(work: &Work<'a>, id: &str) -> Result<&'a Cloud, Failure> {
 fn public_key(work: &Work<'_>, group: &str) -> Result<String, Failure> {
     let spec = work.job.spec.groups.get(group);
     let Some(file) = spec.and_then(|group| group.ssh.identity_file.as_ref()) else {
-        let message = format!("`instances.{group}` has neither `key_name` nor `ssh.identity_file`");
-        let help = "set ssh.identity_file to your private key; ssh-keygen -t ed25519 makes one".to_owned();
-        return Err(Failure::new(message, Some(help)));
+        return Err(Failure::of_kind(FailureKind::Failed, crate::observe::preflight::no_key(group)));
     };
     Ok(ssh::public_key(file)?)
 }

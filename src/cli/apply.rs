@@ -27,7 +27,8 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
     notice_rename(session, &spec);
     let options = scope::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
-    let looked = work::look(&spec, &Wish::Apply(options.clone()), consent).await?;
+    let mut looked = work::look(&spec, &Wish::Apply(options.clone()), consent).await?;
+    work::preflight(&spec, &mut looked).await;
     if args.json {
         terminal::data(&plan_json::PlanDocument::of(&looked.plan).to_text());
     } else {
@@ -73,7 +74,8 @@ async fn apply_approved(
     };
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let _lock = work::lock(&spec).await?;
-    let looked = work::look(&spec, &Wish::Apply(options), consent).await?;
+    let mut looked = work::look(&spec, &Wish::Apply(options), consent).await?;
+    work::preflight(&spec, &mut looked).await;
     let ended = apply_looked(session, args, (&spec, &looked), file, approved).await;
     if args.ephemeral_access { access::close(session, &spec, &looked, ended).await } else { ended }
 }
@@ -127,7 +129,8 @@ pub(crate) async fn destroy(session: &Session, args: &DestroyArgs) -> Ended {
     let wish = Wish::Destroy(Destroy { instances, images: args.images, volumes: args.volumes });
     let nothing = Consent { commands: false };
     let _lock = work::lock(&spec).await?;
-    let looked = work::look(&spec, &wish, nothing).await?;
+    let mut looked = work::look(&spec, &wish, nothing).await?;
+    work::preflight(&spec, &mut looked).await;
     let ended = destroy_looked(session, args, (&spec, &looked), &wish).await;
     if args.ephemeral_access { access::close(session, &spec, &looked, ended).await } else { ended }
 }

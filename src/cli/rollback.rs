@@ -24,6 +24,7 @@ pub(crate) async fn rollback(session: &Session, args: &RollbackArgs) -> Ended {
     let consent = session.consent(&past.spec, Need::Everything, args.yes)?;
     let options = Options { target: args.services.iter().cloned().collect(), ..Options::default() };
     let mut looked = work::look(&past.spec, &Wish::Apply(options), consent).await?;
+    work::preflight(&past.spec, &mut looked).await;
     looked.plan.notices.extend(past.notices);
     refuse_machines(&looked.plan)?;
     if !looked.plan.steps.is_empty() {

@@ -10,8 +10,9 @@ use crate::apply::{self, FailureKind, Job, Stop, Summary};
 use crate::event::Event;
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
-use crate::observe::{Need, World, observe, observe_built};
+use crate::observe::{Need, World, observe, observe_built, preflight};
 use crate::observed::Observed;
+use crate::plan::preflight::settle;
 use crate::plan::step::{Plan, Step};
 use crate::plan::summary::Ending;
 use crate::plan::{Destroy, Options, plan, plan_destroy};
@@ -65,6 +66,12 @@ pub(crate) async fn look(spec: &Spec, wish: &Wish, consent: Consent) -> Result<L
         Wish::Destroy(destroy) => plan_destroy(spec, &observed, destroy),
     };
     Ok(Looked { world, observed, plan })
+}
+
+/// Asks EC2 about the calls that the plan would make, and writes into the plan what it said.
+pub(crate) async fn preflight(spec: &Spec, looked: &mut Looked) {
+    let answers = preflight::preflight(spec, &looked.world, &looked.observed, &looked.plan).await;
+    settle(&mut looked.plan, answers);
 }
 
 /// An unknown service is refused with the list of those that there are.

@@ -41,6 +41,15 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// Where an engine is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnginePlace {
+    /// What its machine calls itself.
+    pub machine: String,
+    /// Where it keeps images and volumes there, `/var/lib/docker`.
+    pub folder: String,
+}
+
 /// What an engine says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineVersion {
@@ -260,13 +269,14 @@ impl Engine {
         })
     }
 
-    /// Where the engine keeps images and volumes on its machine, `/var/lib/docker`.
+    /// Which machine the engine is on.
     ///
     /// # Errors
     /// Unreachable, broken, refused.
-    pub async fn root_dir(&self) -> Result<String, EngineError> {
-        let info = self.api.info().await.map_err(|error| self.failed("ask for its folder", error))?;
-        Ok(info.docker_root_dir.unwrap_or_else(|| "/var/lib/docker".into()))
+    pub async fn place(&self) -> Result<EnginePlace, EngineError> {
+        let info = self.api.info().await.map_err(|error| self.failed("ask where it is", error))?;
+        let folder = info.docker_root_dir.unwrap_or_else(|| "/var/lib/docker".into());
+        Ok(EnginePlace { machine: info.name.unwrap_or_default(), folder })
     }
 
     /// Turns bollard's error into ours; `doing` completes "cannot …".

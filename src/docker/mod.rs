@@ -45,7 +45,7 @@ pub use check::{Cut, Probe, Proof, Unproven};
 pub use container::ContainerDetail;
 pub use context::{Context, ContextError, Entry, Kind};
 pub use create::{NewContainer, absolute_binds};
-pub use engine::{Engine, EngineError, EngineVersion};
+pub use engine::{Engine, EngineError, EnginePlace, EngineVersion};
 pub use exec::{Exec, ExecCommand, ExecOutput};
 pub use logs::{Channel, LogLine, LogOptions, LogStream};
 pub use one_off::{CreateError, Ending, OneOff};

@@ -59,7 +59,7 @@ fn worst(needed: bool, error: &EngineError) -> Health {
 
 /// Only where the engine's folder is this machine's: one in a virtual machine says nothing here.
 async fn disk(engine: &Engine) -> Option<Finding> {
-    let root = engine.root_dir().await.ok()?;
+    let root = engine.place().await.ok()?.folder;
     let mut command = Command::new("df");
     command.args(["-Pk", "--", &root]).env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await.ok().filter(|output| output.status.success())?;

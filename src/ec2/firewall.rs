@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_ec2::operation::create_security_group::builders::CreateSecurityGroupFluentBuilder;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 
 use super::network::{Managed, managed};
@@ -49,12 +50,21 @@ impl Cloud {
         call.send().await.map(drop).map_err(self.failed("CreateTags"))
     }
 
-    async fn create_group(&self, deployment: &str, firewall: &Firewall) -> Result<String, CloudError> {
+    /// The request that makes the group, with its mark.
+    pub(super) fn new_group(
+        &self,
+        deployment: &str,
+        firewall: &Firewall,
+    ) -> CreateSecurityGroupFluentBuilder {
         let marks =
             tags::specification(ResourceType::SecurityGroup, &tags::of_managed(deployment, &firewall.name));
         let about = format!("a3: published ports and ssh of {deployment}, group {}", firewall.group);
         let call = self.client.create_security_group().group_name(&firewall.name).description(about);
-        let call = call.set_vpc_id(firewall.vpc_id.clone()).tag_specifications(marks);
+        call.set_vpc_id(firewall.vpc_id.clone()).tag_specifications(marks)
+    }
+
+    async fn create_group(&self, deployment: &str, firewall: &Firewall) -> Result<String, CloudError> {
+        let call = self.new_group(deployment, firewall);
         match call.send().await.map_err(self.failed("CreateSecurityGroup")) {
             Ok(answer) => answer
                 .group_id
@@ -180,7 +190,7 @@ fn is_gone(code: &str) -> bool {
     )
 }
 
-fn permission(rule: &Rule) -> IpPermission {
+pub(super) fn permission(rule: &Rule) -> IpPermission {
     let port = i32::from(rule.port);
     let permission =
         IpPermission::builder().ip_protocol(rule.protocol.as_str()).from_port(port).to_port(port);

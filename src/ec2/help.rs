@@ -47,6 +47,13 @@ pub(super) fn code(code: &str, region: &str) -> Option<String> {
         "InvalidAMIID.NotFound" | "InvalidAMIID.Malformed" | "InvalidAMIID.Unavailable" => {
             "check `ami` and `region`: AMI ids differ by region"
         }
+        "UnsupportedOperation" => {
+            "EC2's words say what does not go together: change that in the group's `ec2`"
+        }
+        "InvalidParameterValue" | "InvalidParameterCombination" | "InvalidParameter" | "MissingParameter" => {
+            "EC2's words name the setting: correct it in the group's `ec2`"
+        }
+        "InvalidBlockDeviceMapping" => "raise `root_block_device.volume_size`, or leave it out",
         "InvalidKeyPair.NotFound" => "check `key_name` and `region`: aws ec2 describe-key-pairs",
         "InvalidGroup.NotFound" | "InvalidGroupId.Malformed" | "InvalidSecurityGroupID.NotFound" => {
             "check `vpc_security_group_ids` and `region`: aws ec2 describe-security-groups"

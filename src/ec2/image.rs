@@ -90,7 +90,16 @@ fn to_ours(image: &Image) -> Option<MachineImage> {
         arch: image.architecture()?.as_str().parse().ok()?,
         user: user(name).map(str::to_owned),
         root_device: image.root_device_name().map(str::to_owned),
+        root_size: root_size(image),
     })
+}
+
+/// GiB of what its first device is made from.
+fn root_size(image: &Image) -> Option<u64> {
+    let root = image.root_device_name();
+    let mut devices = image.block_device_mappings().iter();
+    let device = devices.find(|device| device.device_name() == root)?;
+    device.ebs()?.volume_size()?.try_into().ok()
 }
 
 /// The user that an AMI lets in, from its name, as the publishers document them

@@ -1,6 +1,7 @@
 //! The managed key pair: the public half of the person's own key, so that no private key ever
 //! comes from EC2.
 
+use aws_sdk_ec2::operation::import_key_pair::builders::ImportKeyPairFluentBuilder;
 use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{Filter, KeyPairInfo, ResourceType};
 
@@ -33,15 +34,8 @@ impl Cloud {
         name: &str,
         public_key: &str,
     ) -> Result<(), CloudError> {
-        let kind = public_key.split_whitespace().next().unwrap_or_default();
-        if !matches!(kind, "ssh-ed25519" | "ssh-rsa") {
-            return Err(CloudError::KeyType { kind: kind.to_owned() });
-        }
         tracing::debug!(group, name, "importing the public key");
-        let marks = tags::specification(ResourceType::KeyPair, &tags::of_managed(deployment, name));
-        let material = Blob::new(public_key.trim().as_bytes());
-        let call = self.client.import_key_pair().key_name(name).public_key_material(material);
-        let call = call.tag_specifications(marks);
+        let call = self.new_key(deployment, name, public_key)?;
         let answer = call.clone().send().await.map_err(self.failed("ImportKeyPair"));
         match answer {
             Err(error) if error.code() == Some("InvalidKeyPair.Duplicate") => {
@@ -57,6 +51,23 @@ impl Cloud {
             }
             answer => answer.map(drop),
         }
+    }
+
+    /// The request that imports the pair, with its mark.
+    pub(super) fn new_key(
+        &self,
+        deployment: &str,
+        name: &str,
+        public_key: &str,
+    ) -> Result<ImportKeyPairFluentBuilder, CloudError> {
+        let kind = public_key.split_whitespace().next().unwrap_or_default();
+        if !matches!(kind, "ssh-ed25519" | "ssh-rsa") {
+            return Err(CloudError::KeyType { kind: kind.to_owned() });
+        }
+        let marks = tags::specification(ResourceType::KeyPair, &tags::of_managed(deployment, name));
+        let material = Blob::new(public_key.trim().as_bytes());
+        let call = self.client.import_key_pair().key_name(name).public_key_material(material);
+        Ok(call.tag_specifications(marks))
     }
 
     /// Deletes a key pair that carries our mark; one that is gone is fine.

@@ -4,7 +4,6 @@
 mod address;
 mod connect;
 mod console;
-mod dry_run;
 mod error;
 mod everywhere;
 mod firewall;
@@ -19,6 +18,7 @@ mod network;
 mod observe;
 mod pace;
 mod permissions;
+mod preflight;
 mod run_instances;
 mod tags;
 mod terminate;
@@ -29,6 +29,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 pub use error::CloudError;
 pub use everywhere::RegionSeen;
 pub use permissions::{Asked, Permission};
+pub use preflight::{ignored, never_asked};
 pub use user_data::ttl_script;
 
 /// One caller in one region.

@@ -1,5 +1,7 @@
 //! Reading the network: the VPC of a launch, the managed security group and its rules.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::types::{Filter, SecurityGroup as SdkGroup, SecurityGroupRule};
 
 use super::{Cloud, CloudError, tags};
@@ -42,6 +44,16 @@ impl Cloud {
         let answer = self.client.describe_security_groups().filters(filter).send().await;
         let answer = answer.map_err(self.failed("DescribeSecurityGroups"))?;
         Ok(answer.security_groups.unwrap_or_default())
+    }
+
+    /// Of the groups that a person names, those that exist, and the VPC of each.
+    pub(super) async fn groups_by_id(&self, ids: &[String]) -> Result<BTreeMap<String, String>, CloudError> {
+        // A filter leaves out what is not there; a list of ids would fail as a whole.
+        let filter = Filter::builder().name("group-id").set_values(Some(ids.to_vec())).build();
+        let answer = self.client.describe_security_groups().filters(filter).send().await;
+        let answer = answer.map_err(self.failed("DescribeSecurityGroups"))?;
+        let found = answer.security_groups.unwrap_or_default().into_iter();
+        Ok(found.filter_map(|group| Some((group.group_id?, group.vpc_id.unwrap_or_default()))).collect())
     }
 
     /// A group's inbound rules.

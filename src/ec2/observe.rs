@@ -1,23 +1,20 @@
 //! Everything that EC2 says about one group, asked side by side. Writes nothing.
 //!
-//! What only a launch rests on never fails the whole: it becomes a refusal (against launching) or a
-//! note of what could not be checked, so that ending instances needs no more than to see them.
+//! What only a launch rests on never fails the whole: it becomes a refusal (against launching) or
+//! something that could not be checked, so that ending instances needs no more than to see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, Instance, InstanceAttributeName};
 use futures_util::future::join_all;
 
-use super::dry_run::Preflight;
 use super::instances::{by_tag, owned, state};
 use super::key::KeySeen;
 use super::network::{Managed, managed};
 use super::{Cloud, CloudError, address, tags};
 use crate::explain::Explain as _;
-use crate::id::Slot;
-use crate::observed::{Cause, CloudSeen, MachineImage, OwnedInstance, SecurityGroup};
-use crate::plan::step::Launch;
-use crate::plan::{asked, launch_hash, names};
+use crate::observed::{Cause, CloudSeen, MachineImage, OwnedInstance, SecurityGroup, Unchecked};
+use crate::plan::{asked, names};
 use crate::spec::{Ec2, Group, Spec};
 use crate::ssh;
 
@@ -30,6 +27,17 @@ struct Question<'a> {
     spec: &'a Spec,
     group: &'a Group,
     ec2: &'a Ec2,
+}
+
+/// What was found out beside what was asked.
+#[derive(Debug, Default)]
+struct Findings {
+    /// Against a launch.
+    refusals: Vec<Cause>,
+    /// What a launch rests on and could not be checked.
+    unchecked: Vec<Unchecked>,
+    /// What a person should know.
+    notes: Vec<String>,
 }
 
 /// The network around a group.
@@ -54,23 +62,28 @@ impl Cloud {
         caller_id: &str,
     ) -> Result<CloudSeen, CloudError> {
         let question = Question { spec, group, ec2 };
-        let mut notes = Preflight::default();
+        let mut notes = Findings::default();
         let name = names::managed(&spec.name, &group.name);
-        let (image, archs, found, network, key, cidrs) = tokio::join!(
+        let (image, archs, found, network, key, cidrs, groups) = tokio::join!(
             self.image(&ec2.ami),
             self.type_archs(&ec2.instance_type),
             self.own_instances(question),
             self.network(question),
             self.key_pair(&spec.name, &name),
             caller_cidrs(ec2),
+            self.own_groups(ec2),
         );
-        let image = notes.unless_refused(image)?;
-        let type_archs = notes.unless_refused(archs)?;
+        let image = notes.unless_refused("the AMI", image)?;
+        let (type_archs, no_such_type) = match archs {
+            Err(error @ CloudError::Refused { .. }) => (Vec::new(), Some(error.cause())),
+            archs => (notes.unless_refused("whether the instance type runs the AMI", archs)?, None),
+        };
+        let own_groups = notes.unless_refused("whether the security groups exist", groups)?;
         let (network, vpc_problem) = network?;
         notes.refusals.extend(vpc_problem);
         let key = key?;
         let (mut instances, foreign) = found?;
-        notes.unchecked.extend(foreign);
+        notes.notes.extend(foreign);
         let mut seen = CloudSeen {
             account: self.account.clone(),
             region: self.region.clone(),
@@ -86,22 +99,22 @@ impl Cloud {
             key_pair: if let KeySeen::Ours(fingerprint) = key { Some(fingerprint) } else { None },
             caller_cidrs: Vec::new(),
             caller_id: caller_id.to_owned(),
+            own_groups,
+            no_such_type,
             refusals: Vec::new(),
             unchecked: Vec::new(),
+            notes: Vec::new(),
             left: Vec::new(),
         };
         seen.caller_cidrs = notes.settle_cidrs(cidrs, seen.security_group.as_ref(), caller_id);
-        let launches = needs_launch(question, &instances);
         let unused = seen.security_group.as_ref().filter(|_| !ec2.vpc_security_group_ids.is_empty());
-        let ((), preflight, held_by) = tokio::join!(
+        let ((), held_by) = tokio::join!(
             self.name_users(&mut instances, seen.image.as_ref()),
-            self.preflight(question, &seen, launches),
             self.others_in(unused.map(|group| group.id.as_str()), &spec.name),
         );
         (seen.instances, seen.held_by) = (instances, held_by);
-        notes.refusals.extend(preflight.refusals);
-        notes.unchecked.extend(preflight.unchecked);
-        Ok(CloudSeen { refusals: notes.refusals, unchecked: notes.unchecked, ..seen })
+        let Findings { refusals, unchecked, notes } = notes;
+        Ok(CloudSeen { refusals, unchecked, notes, ..seen })
     }
 
     /// Live instances in a security group that are none of this deployment's; none where EC2 does not say:
@@ -141,6 +154,14 @@ impl Cloud {
             Managed::Absent => {}
         }
         Ok((network, problem))
+    }
+
+    /// Those that the spec names.
+    async fn own_groups(&self, ec2: &Ec2) -> Result<Option<BTreeMap<String, String>>, CloudError> {
+        match ec2.vpc_security_group_ids.as_slice() {
+            [] => Ok(None),
+            ids => self.groups_by_id(ids).await.map(Some),
+        }
     }
 
     fn no_vpc(&self) -> Cause {
@@ -203,14 +224,6 @@ impl Cloud {
         answer.ok()?.disable_api_termination?.value
     }
 
-    /// A dry run of the launch, unless no slot `launches`.
-    async fn preflight(&self, asked: Question<'_>, seen: &CloudSeen, launches: bool) -> Preflight {
-        let Some(image) = seen.image.as_ref().filter(|_| launches) else { return Preflight::default() };
-        let launch = question_launch(asked, seen, image);
-        let group = seen.security_group.as_ref().map(|group| group.id.as_str());
-        self.dry_run(&asked.spec.name, &launch, group).await
-    }
-
     /// Instances of every a3 deployment in this region that carry a whole mark, all states; the
     /// deployment is in their tags.
     ///
@@ -224,13 +237,21 @@ impl Cloud {
     }
 }
 
-impl Preflight {
+impl Findings {
     /// The answer; a refusal of EC2's is noted and counts as nothing seen.
-    fn unless_refused<T: Default>(&mut self, answer: Result<T, CloudError>) -> Result<T, CloudError> {
+    fn unless_refused<T: Default>(
+        &mut self,
+        what: &str,
+        answer: Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error @ CloudError::Denied { .. }) => {
-                self.unchecked.push(error.to_string());
+                self.unchecked.push(Unchecked {
+                    what: what.to_owned(),
+                    why: error.to_string(),
+                    help: error.help(),
+                });
                 Ok(T::default())
             }
             Err(error) if error.code().is_some() => {
@@ -261,7 +282,9 @@ impl Preflight {
             let help = "set `ec2.allow_ssh_from` to your address (A.B.C.D/32), or `ec2.address_url`";
             self.refusals.push(Cause { message, help: Some(help.to_owned()) });
         } else {
-            self.unchecked.push(format!("this machine's address ({message}); the ssh rule is left as it is"));
+            let note =
+                format!("this machine's address is not known ({message}); the ssh rule is left as it is");
+            self.notes.push(note);
         }
         cidrs
     }
@@ -300,46 +323,6 @@ fn ours(found: &[Instance], deployment: &str) -> (Vec<OwnedInstance>, Vec<String
     (ours, foreign)
 }
 
-/// Whether a slot lacks an instance that was launched as wanted.
-fn needs_launch(asked: Question<'_>, instances: &[OwnedInstance]) -> bool {
-    let wanted = launch_hash::to_tag(asked.ec2);
-    (0..asked.ec2.count).any(|index| {
-        let slot = Slot::new(asked.group.name.clone(), index);
-        let live = |one: &&OwnedInstance| one.slot == slot && one.state.is_live();
-        instances.iter().find(live).is_none_or(|one| one.hash.as_deref() != Some(&wanted))
-    })
-}
-
-/// The launch that the dry run asks about.
-fn question_launch(asked: Question<'_>, seen: &CloudSeen, image: &MachineImage) -> Launch {
-    let ec2 = asked.ec2;
-    // A pair that the apply imports first would be refused as unknown now.
-    let managed = || seen.key_pair.as_ref().map(|_| names::managed(&asked.spec.name, &asked.group.name));
-    Launch {
-        slot: Slot::new(asked.group.name.clone(), 0),
-        generation: 1,
-        name: asked.group.name.clone(),
-        image_id: image.id.clone(),
-        ami: ec2.ami.clone(),
-        instance_type: ec2.instance_type.clone(),
-        key_name: ec2.key_name.clone().or_else(managed),
-        security_group_ids: ec2.vpc_security_group_ids.clone(),
-        subnet_id: ec2.subnet_id.clone(),
-        iam_instance_profile: ec2.iam_instance_profile.clone(),
-        root_block_device: ec2.root_block_device.clone(),
-        root_device: image.root_device.clone(),
-        hop_limit: ec2.metadata_options.http_put_response_hop_limit,
-        spot: ec2.spot.as_ref().map(|spot| spot.max_price.clone()),
-        protected: ec2.disable_api_termination == Some(true),
-        ttl: ec2.ttl,
-        user_data: ec2.user_data.clone(),
-        tags: ec2.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-        hash: launch_hash::to_tag(ec2),
-        asked: asked::to_tag(ec2),
-        replaces: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,14 +344,14 @@ mod tests {
         };
         let rules = vec![rule("me", "192.0.2.7/32"), rule("you", "192.0.2.8/32")];
         let group = SecurityGroup { id: "sg-1".into(), rules, asked: None };
-        let mut notes = Preflight::default();
+        let mut notes = Findings::default();
         assert_eq!(notes.settle_cidrs(failed(), Some(&group), "me"), ["192.0.2.7/32"]);
-        assert!(notes.refusals.is_empty() && notes.unchecked.len() == 1);
+        assert!(notes.refusals.is_empty() && notes.notes.len() == 1);
     }
 
     #[test]
     fn a_failed_look_up_without_a_rule_speaks_against_launching() {
-        let mut notes = Preflight::default();
+        let mut notes = Findings::default();
         assert!(notes.settle_cidrs(failed(), None, "me").is_empty());
         assert!(notes.refusals[0].help.as_ref().unwrap().contains("allow_ssh_from"));
     }

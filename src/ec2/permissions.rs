@@ -32,7 +32,7 @@ pub type Asked = (&'static str, Permission);
 impl Cloud {
     /// Asks about every call that needs no id of an instance, side by side.
     pub async fn permissions(&self, ec2: &Ec2) -> Vec<Asked> {
-        let (looks, more, writes) = join!(self.may_look(), self.may_look_further(), self.may_launch(ec2));
+        let (looks, more, writes) = join!(self.may_look(), self.may_look_further(), self.may_make(ec2));
         looks.into_iter().chain(more).chain(writes).collect()
     }
 
@@ -68,7 +68,7 @@ impl Cloud {
         ]
     }
 
-    async fn may_launch(&self, ec2: &Ec2) -> Vec<Asked> {
+    async fn may_make(&self, ec2: &Ec2) -> Vec<Asked> {
         let group = self.client.create_security_group().group_name(NAME).description(NAME).dry_run(true);
         let key = Blob::new(NOBODYS_KEY.as_bytes());
         let key = self.client.import_key_pair().key_name(NAME).public_key_material(key).dry_run(true);

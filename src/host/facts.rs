@@ -50,6 +50,8 @@ pub struct AskedFile {
 pub struct Facts {
     /// Its architecture.
     pub arch: Arch,
+    /// What it calls itself.
+    pub machine: String,
     /// What relative paths mean.
     pub base: String,
     /// What `~` means.
@@ -60,8 +62,10 @@ pub struct Facts {
     pub sudo: bool,
     /// What it runs.
     pub distribution: Option<Distribution>,
-    /// Ports that its processes hold. Not asked of this machine, whose engine may be elsewhere.
+    /// Ports that its processes hold.
     pub listening: Vec<Listening>,
+    /// Whether it could say which.
+    pub ports_known: bool,
     /// What it has of Docker.
     pub docker: DockerState,
     /// Free bytes where the engine keeps its images.
@@ -173,13 +177,12 @@ impl Host {
         let files = lines.files(ask).ok_or_else(|| missing("answer about every file"))?;
         Ok(Facts {
             arch,
+            machine: lines.machine,
             folder,
             sudo: lines.sudo,
             distribution: lines.distribution,
-            listening: match self {
-                Self::Ssh(_) => lines.listening,
-                Self::Local(_) => Vec::new(),
-            },
+            listening: lines.listening,
+            ports_known: lines.ports_known,
             docker: lines.docker,
             disk_free: lines.free.map(|blocks| blocks * 1024),
             now,
@@ -220,6 +223,7 @@ fn in_order(files: &[AskedFile]) -> impl Iterator<Item = &AskedFile> {
 #[derive(Debug, Default)]
 struct Lines {
     arch: String,
+    machine: String,
     home: String,
     base: String,
     sudo: bool,
@@ -227,6 +231,7 @@ struct Lines {
     distribution: Option<Distribution>,
     docker: DockerState,
     listening: Vec<Listening>,
+    ports_known: bool,
     folder: Option<Folder>,
     admitted: Vec<String>,
     free: Option<u64>,
@@ -247,6 +252,7 @@ impl Lines {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "arch" => rest.clone_into(&mut self.arch),
+            "name" => rest.clone_into(&mut self.machine),
             "home" => rest.clone_into(&mut self.home),
             "base" => rest.clone_into(&mut self.base),
             "sudo" => self.sudo = rest == "yes",
@@ -254,6 +260,7 @@ impl Lines {
             "os" => self.distribution = Some(distribution(rest)?),
             "docker" => self.docker = docker_state(rest)?,
             "listens" => self.listening.push(super::listening::of(rest)?),
+            "ports" => self.ports_known = rest == "known",
             "free" => self.free = Some(rest.parse().ok()?),
             "folder" => self.folder = Some(folder(rest)?),
             "admitted" => self.admitted.push(rest.to_owned()),

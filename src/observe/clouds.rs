@@ -100,8 +100,11 @@ pub(super) fn nothing(world: &World, cloud: &Cloud) -> CloudSeen {
         own_key: None,
         caller_cidrs: Vec::new(),
         caller_id: world.caller_id(cloud),
+        own_groups: None,
+        no_such_type: None,
         refusals: Vec::new(),
         unchecked: Vec::new(),
+        notes: Vec::new(),
         left: Vec::new(),
     }
 }

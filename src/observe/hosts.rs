@@ -197,7 +197,7 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
     let ask = Ask { keys_mark: keys_mark(&spec.name, &slot.group), ..ask };
     let engine = host.engine();
     let (facts, version, containers, images, volumes) = join!(
-        host.facts(&ask),
+        facts(host, &ask),
         engine.version(),
         engine.containers(),
         engine.images(),
@@ -227,6 +227,22 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
         seen.engine = Seen::Absent;
     }
     HostSeen::Ready(Box::new(seen))
+}
+
+/// What the machine says. This one's engine may be elsewhere, in a virtual machine or behind a socket
+/// that leads out of a container: then neither the ports that are held here nor the disk here are its.
+async fn facts(host: &Host, ask: &Ask) -> Result<Facts, HostError> {
+    if host.session().is_some() {
+        return host.facts(ask).await;
+    }
+    let place = host.engine().place().await.ok();
+    let folder = place.as_ref().map(|place| place.folder.clone());
+    let ask = Ask { docker_root: folder.unwrap_or_else(|| ask.docker_root.clone()), ..ask.clone() };
+    let facts = host.facts(&ask).await?;
+    if place.is_some_and(|place| place.machine == facts.machine) {
+        return Ok(facts);
+    }
+    Ok(Facts { listening: Vec::new(), ports_known: false, disk_free: None, ..facts })
 }
 
 /// A container of ours whose records are not in the folder that this user has: deployed by somebody
@@ -294,6 +310,7 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         engine_stopped: false,
         distribution: facts.distribution,
         listening: facts.listening,
+        ports_known: facts.ports_known,
         containers: says.containers,
         admitted: facts.admitted,
         files: facts.files,

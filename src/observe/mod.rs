@@ -8,6 +8,7 @@ mod everywhere;
 mod files;
 mod hosts;
 mod images;
+pub mod preflight;
 pub mod secrets;
 mod world;
 

@@ -13,7 +13,7 @@ use super::reason::{self, FieldChange, Forces, Reason, Shown};
 use super::settings::Settings;
 use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
 use crate::id::Slot;
-use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts};
+use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, Unchecked};
 use crate::record::{Record, ReleaseStatus, ReleasedService};
 use crate::spec::{Protocol, Restart, Service, Spec};
 
@@ -464,6 +464,7 @@ impl ServiceContext<'_> {
             reasons.push(Reason::ToPull);
             self.check_disk(draft);
         }
+        self.note_unchecked(pull, draft);
         let fresh = host.facts.is_none_or(|facts| self.own(facts, &self.service.container_name).is_none());
         let fresh = fresh && self.former().next().is_none();
         if fresh {
@@ -540,6 +541,32 @@ impl ServiceContext<'_> {
                 !facts.repo_digests.contains(&format!("{repository}@{digest}"))
             }
             (Image::Pinned { .. }, None) | (Image::From { .. }, _) => true,
+        }
+    }
+
+    /// What a machine that answered did not say.
+    fn note_unchecked(&self, pull: bool, draft: &mut Draft) {
+        let Some(facts) = self.host.facts else { return };
+        let note = |draft: &mut Draft, what: &str, why: &str, help: Option<String>| {
+            let what = Unchecked { what: what.to_owned(), why: why.to_owned(), help };
+            draft.not_checked(self.host.slot.to_string(), what);
+        };
+        let mut published = self.service.ports.iter().filter_map(|port| port.published);
+        if let (false, Some(port)) = (facts.ports_known, published.next()) {
+            let why = "the engine is on another machine than a3, or /proc/net cannot be read there";
+            let help = format!("sudo ss -lptu 'sport = :{port}' where the engine is");
+            note(draft, "whether processes hold the published ports", why, Some(help));
+        }
+        if pull && facts.disk_free.is_none() {
+            let why = "the engine's folder cannot be seen from here";
+            note(
+                draft,
+                "disk space for the image",
+                why,
+                Some("docker system df, and df -h where the engine is".into()),
+            );
+        } else if pull && self.wanted.size.is_none() {
+            note(draft, "disk space for the image", "its size is known once it is built", None);
         }
     }
 

@@ -82,6 +82,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
         steps: draft.steps,
         blocked: draft.blocked,
         notices: draft.notices,
+        not_checked: draft.not_checked,
         unchanged: Vec::new(),
         kept,
         images: BTreeMap::new(),

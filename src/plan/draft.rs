@@ -1,8 +1,9 @@
 //! A plan that is being written: numbers steps and keeps what blocks them.
 
+use super::preflight;
 use super::reason::{FieldChange, Reason};
-use super::step::{Action, Blocked, BlockedKind, Change, Cost, Step, StepId};
-use crate::observed::Cause;
+use super::step::{Action, Blocked, BlockedKind, Change, Cost, NotChecked, Step, StepId};
+use crate::observed::{Cause, Unchecked};
 
 /// Collects steps in an order that respects their dependencies.
 #[derive(Debug, Default)]
@@ -10,6 +11,7 @@ pub(crate) struct Draft {
     pub(crate) steps: Vec<Step>,
     pub(crate) blocked: Vec<Blocked>,
     pub(crate) notices: Vec<String>,
+    pub(crate) not_checked: Vec<NotChecked>,
     pub(crate) unchanged: Vec<String>,
     /// The number of the first step; host steps that are planned again on the way go on counting.
     pub(crate) first: u32,
@@ -90,6 +92,10 @@ impl Draft {
                 step.after.push(reach);
             }
         }
+    }
+
+    pub(crate) fn not_checked(&mut self, address: impl Into<String>, what: Unchecked) {
+        preflight::note(&mut self.not_checked, address.into(), what);
     }
 
     pub(crate) fn unreachable(&mut self, address: impl Into<String>, cause: &Cause) {

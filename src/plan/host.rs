@@ -14,7 +14,7 @@ use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, FileCopy, Image, StepId};
 use super::{admit, container, names};
 use crate::id::{Arch, Slot};
-use crate::observed::{FileSeen, HostFacts, LocalFile, Observed};
+use crate::observed::{FileSeen, HostFacts, LocalFile, Observed, Unchecked};
 use crate::spec::{Group, Machine, OnChange, Service, Spec, VolumeSource};
 
 /// One machine and everything that its decisions rest on.
@@ -50,6 +50,7 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
         Footing::After(step) => HostContext { reach: Some(step), late: true, ..*cx },
         Footing::Blocked => return,
     };
+    let before = draft.steps.len();
     if cx.whole {
         admit::plan(cx, draft);
     }
@@ -78,6 +79,15 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
             runs.insert((service.name.clone(), cx.slot.clone()), step);
         }
     }
+    if cx.facts.is_none() && draft.steps.len() > before {
+        draft.not_checked(cx.slot.to_string(), unseen_machine());
+    }
+}
+
+/// Everything that a machine says itself.
+fn unseen_machine() -> Unchecked {
+    let why = "the machine cannot be asked yet; apply asks once it answers, before it changes anything there";
+    Unchecked { what: "disk space, held ports, Docker, sudo".to_owned(), why: why.to_owned(), help: None }
 }
 
 /// Services in the order of `depends_on`, else as declared; the spec has no cycles.

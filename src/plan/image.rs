@@ -7,7 +7,7 @@ use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Build, Change, Image, Push, StepId, Tag, TagFrom};
 use super::{ImageGoal, Options};
 use crate::id::Digest;
-use crate::observed::{HostSeen, ImageSeen, LocalImage, Observed, RemoteSeen, Seen};
+use crate::observed::{HostSeen, ImageSeen, LocalImage, Observed, RemoteSeen, Seen, Unchecked};
 use crate::record::ReleaseStatus;
 use crate::spec::{Machine, Service, Spec};
 
@@ -164,6 +164,7 @@ impl Ladder<'_> {
             FieldChange::new("reference", Shown::text(&self.service.image)),
             FieldChange::new("digest", Shown::KnownAfter("push".into())),
         ];
+        self.unchecked_push(not_visible, draft);
         let change = if self.seen.reference.found().is_some() { Change::Update } else { Change::Create };
         let step = draft.add(
             NewStep::new(self.address(), change, Action::Push(push))
@@ -173,6 +174,18 @@ impl Ladder<'_> {
         );
         let image = Image::From { step, repository: Some(self.repository()) };
         Some(Wanted { image, size: None, after: Some(step) })
+    }
+
+    /// Only an upload says whether the credential may push; apply begins one before it builds.
+    fn unchecked_push(&self, not_visible: bool, draft: &mut Draft) {
+        let why = match not_visible {
+            true => {
+                "the registry answers alike for what is not there and what is denied; apply asks before it builds"
+            }
+            false => "only an upload tells; apply begins one before it builds",
+        };
+        let what = "the right to push".to_owned();
+        draft.not_checked(self.address(), Unchecked { what, why: why.to_owned(), help: None });
     }
 
     /// Whether an image is what a machine's last complete release runs.

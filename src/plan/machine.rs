@@ -184,9 +184,7 @@ impl GroupContext<'_> {
         let Some(launch) = self.new_launch(slot, draft) else { return Kept::Blocked };
         let last = self.of_slot(slot).max_by_key(|one| one.generation);
         let reason = last.map_or(Reason::NoInstance, |one| Reason::InstanceGone { id: one.id.clone() });
-        if !self.fits(slot, draft) {
-            return Kept::Blocked;
-        }
+        self.preflight(slot, draft);
         self.notice_hop_limit(slot, draft);
         let fields = self.launch_fields(&launch);
         let step = NewStep::new(slot.to_string(), Change::Create, Action::Launch(Box::new(launch)));
@@ -254,26 +252,6 @@ impl GroupContext<'_> {
         })
     }
 
-    /// Preflight of a launch: architectures agree, EC2 would let us.
-    fn fits(&self, slot: &Slot, draft: &mut Draft) -> bool {
-        let blocked = draft.blocked.len();
-        if let Some(image) = &self.cloud.image
-            && !self.cloud.type_archs.is_empty()
-            && !self.cloud.type_archs.contains(&image.arch)
-        {
-            let message = format!(
-                "`{}` does not run {} images such as {} ({})",
-                self.ec2.instance_type, image.arch, image.id, image.name
-            );
-            let help = Some("choose an AMI and an instance type of one architecture".to_owned());
-            draft.impossible(slot.to_string(), &Cause { message, help });
-        }
-        for refusal in &self.cloud.refusals {
-            draft.impossible(slot.to_string(), refusal);
-        }
-        draft.blocked.len() == blocked
-    }
-
     fn launch_fields(&self, launch: &Launch) -> Vec<FieldChange> {
         let ami_name = self.cloud.image.as_ref().map(|image| format!("{} ({})", image.id, image.name));
         let mut fields = vec![
@@ -301,6 +279,12 @@ impl GroupContext<'_> {
         }
         if self.ends_at_once(one, &modify, draft) {
             return Kept::Blocked;
+        }
+        if modify.instance_type.is_some() {
+            self.type_exists(&one.slot, draft);
+        }
+        if modify.security_group_ids.is_some() {
+            self.groups_fit(&one.slot, one.vpc_id.as_deref(), draft);
         }
         self.notice_create_only(one, draft);
         self.notice_end(one, &modify, draft);
@@ -349,9 +333,7 @@ impl GroupContext<'_> {
         before: &Before,
         draft: &mut Draft,
     ) -> Kept {
-        if !self.fits(&one.slot, draft) {
-            return Kept::Blocked;
-        }
+        self.preflight(&one.slot, draft);
         let Some(launch) = self.new_launch(&one.slot, draft) else { return Kept::Blocked };
         let Some(lifted) = lift_protection(self.spec, one, draft) else { return Kept::Blocked };
         self.notice_hop_limit(&one.slot, draft);

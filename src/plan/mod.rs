@@ -16,6 +16,7 @@ mod diff;
 mod draft;
 mod drift;
 mod firewall;
+mod fitting;
 pub mod hash;
 mod host;
 mod image;
@@ -28,6 +29,7 @@ pub mod names;
 mod order;
 pub mod own_tags;
 pub mod paths;
+pub mod preflight;
 mod prune;
 pub mod reason;
 pub mod rollback;
@@ -306,9 +308,7 @@ fn plan_machines(
         let Some(group) = spec.groups.get(name) else { continue };
         let Machine::Ec2(ec2) = &group.machine else { continue };
         groups.insert(name.as_str());
-        for what in &cloud.unchecked {
-            draft.notices.push(format!("{name}: not checked: {what}"));
-        }
+        draft.notices.extend(cloud.notes.iter().map(|note| format!("{name}: {note}")));
         let cx = GroupContext { spec, group, ec2, cloud, now: observed.now, hosts: &observed.hosts };
         let (group_reach, group_blocked) = machine::plan(&cx, options, draft);
         reach.extend(group_reach);
@@ -381,6 +381,7 @@ fn finish(spec: &Spec, observed: &Observed, draft: Draft) -> Plan {
         steps: draft.steps,
         blocked: draft.blocked,
         notices: draft.notices,
+        not_checked: draft.not_checked,
         unchanged: draft.unchanged,
         kept: Vec::new(),
         images: BTreeMap::new(),

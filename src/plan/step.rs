@@ -29,6 +29,9 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// What a person should know although no step follows from it.
     pub notices: Vec<String>,
+    /// What the steps rest on and nobody has checked.
+    #[serde(default)]
+    pub not_checked: Vec<NotChecked>,
     /// What already is as it should be, as addresses.
     pub unchanged: Vec<String>,
     /// What a destroy leaves behind on purpose.
@@ -155,6 +158,19 @@ pub struct Blocked {
     pub help: Option<String>,
     /// Whether something was unreachable (69) or refused for safety or a clash (73 or 1).
     pub kind: BlockedKind,
+}
+
+/// Something that steps rest on and that nobody has checked.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, JsonSchema)]
+pub struct NotChecked {
+    /// What it is about, as steps name it.
+    pub addresses: Vec<String>,
+    /// What: `disk space`, `ec2:StopInstances`.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+    /// What would tell.
+    pub help: Option<String>,
 }
 
 /// What kept a decision from being made.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::words;
 use crate::observed::Scope;
 use crate::plan::reason::{FieldChange, Forces, Origin, Reason, Shown};
-use crate::plan::step::{Action, Blocked, Change, Cost, Plan, Step, StepId};
+use crate::plan::step::{Action, Blocked, Change, Cost, NotChecked, Plan, Step, StepId};
 use crate::plan::summary::{Ending, Summary};
 
 /// The version of the document's shape.
@@ -27,6 +27,7 @@ pub struct PlanDocument<'a> {
     steps: Vec<StepDocument<'a>>,
     blocked: &'a [Blocked],
     notices: &'a [String],
+    not_checked: &'a [NotChecked],
     unchanged: &'a [String],
     kept: &'a [String],
     summary: Summary,
@@ -44,6 +45,7 @@ impl<'a> PlanDocument<'a> {
             steps: plan.steps.iter().map(StepDocument::of).collect(),
             blocked: &plan.blocked,
             notices: &plan.notices,
+            not_checked: &plan.not_checked,
             unchanged: &plan.unchanged,
             kept: &plan.kept,
             summary: Summary::of(plan),

@@ -19,6 +19,7 @@ pub fn plan_text(plan: &Plan, look: &Look) -> String {
         }
     }
     page.notices(plan);
+    page.not_checked(plan);
     page.kept(plan);
     page.ending(plan);
     page.text
@@ -267,6 +268,24 @@ impl Page<'_> {
         if !plan.notices.is_empty() {
             self.line("");
         }
+    }
+
+    /// What the steps rest on and nobody has checked: what, where, why, and what would tell.
+    fn not_checked(&mut self, plan: &Plan) {
+        if plan.not_checked.is_empty() {
+            return;
+        }
+        self.line("Not checked:");
+        for one in &plan.not_checked {
+            let text = format!("{}: {}: {}", one.addresses.join(", "), one.what, one.why);
+            for line in self.look.wrap_under("  ", "    ", &text) {
+                self.line(&line);
+            }
+            for line in help_text(self.look, one.help.as_deref()).lines() {
+                self.line(&format!("    {line}"));
+            }
+        }
+        self.line("");
     }
 
     fn kept(&mut self, plan: &Plan) {

@@ -34,9 +34,7 @@ pub fn reason_text(reason: &Reason) -> String {
             format!("the name points at another image, sha256:{}", found.short())
         }
         Reason::NotInRegistry => "the registry does not have it".into(),
-        Reason::NotVisible => {
-            "the registry does not say whether it has it (not checked: the right to push)".into()
-        }
+        Reason::NotVisible => "the registry does not say whether it has it".into(),
         Reason::NoInstance => "nothing is launched there".into(),
         Reason::InstanceGone { id } => {
             format!("{id} is terminated (by hand, by its ttl or by an earlier destroy)")

@@ -12,6 +12,7 @@ mod images;
 mod inside;
 mod locks;
 mod orders;
+mod preflight;
 mod registry;
 mod run;
 mod ssh;

@@ -14,7 +14,11 @@ fn a_wrong_password() {
     stage.write("wrong.txt", "hunter2\n");
     stage.over("registry: { password: { file: wrong.txt } }\n");
     // GHCR answers what is wrong and what is not there yet alike: the push decides, before the build.
-    stage.plan().ends(0).says(&["build", "push", "not checked"]).never_says(&["hunter2"]);
+    stage
+        .plan()
+        .ends(0)
+        .says(&["build", "push", "Not checked:", "the right to push"])
+        .never_says(&["hunter2"]);
     let seen = stage.a3(&["push"]).ends(1).never_says(&["hunter2"]);
     seen.says(&["denies pushing to", &variable("A3_SANDBOX_GHCR")]).helps(&["password may be wrong"]);
     assert_eq!(built(&stage), "", "it was built all the same");

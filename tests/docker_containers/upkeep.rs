@@ -176,5 +176,5 @@ async fn the_engine_says_what_it_is() {
     assert_eq!(version.version, docker(&["version", "-f", "{{.Server.Version}}"]));
     assert_eq!(version.api, docker(&["version", "-f", "{{.Server.APIVersion}}"]));
     let root = docker(&["info", "-f", "{{.DockerRootDir}}"]);
-    assert_eq!(stage.engine.root_dir().await.unwrap(), root);
+    assert_eq!(stage.engine.place().await.unwrap().folder, root);
 }

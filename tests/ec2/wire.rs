@@ -335,7 +335,7 @@ pub(crate) async fn foreign_things_are_flagged_and_left_alone() {
     assert_eq!(only(&seen).id, own);
     assert_eq!((seen.foreign_group.as_ref(), &seen.security_group), (Some(&group), &None));
     assert!(seen.foreign_key && seen.key_pair.is_none());
-    assert!(seen.unchecked.iter().any(|note| note.contains(&copy)), "{:?}", seen.unchecked);
+    assert!(seen.notes.iter().any(|note| note.contains(&copy)), "{:?}", seen.notes);
 
     let foreign = |result: Result<(), CloudError>| assert!(matches!(result, Err(CloudError::Foreign { .. })));
     foreign(cloud.terminate(&copy, &quiet).await);
@@ -529,7 +529,7 @@ pub(crate) async fn preflight_tells_what_ec2_would_refuse() {
     assert!(refusal.help.as_ref().unwrap().contains("describe-subnets"));
     let kind = Ec2 { instance_type: "t2.gigantic".into(), ..ec2() };
     let seen = look(&cloud, "preflight", &kind).await;
-    assert!(seen.refusals.iter().any(|one| one.message.contains("t2.gigantic")), "{:?}", seen.refusals);
+    assert!(seen.no_such_type.unwrap().message.contains("t2.gigantic"));
     assert_eq!(seen.type_archs, []);
     assert_eq!(seen.instances, [], "a dry run launches nothing");
 }

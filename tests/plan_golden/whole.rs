@@ -95,7 +95,9 @@ fn preflight_and_missing_files() {
     let spec = spec();
     let mut seen = nothing(&spec);
     cloud(&mut seen).refusals.push(cause("not authorised to RunInstances", "ask for ec2:RunInstances"));
-    cloud(&mut seen).unchecked.push("whether the subnet has free addresses".into());
+    let what =
+        Unchecked { what: "free addresses".into(), why: "denied".into(), help: Some("look it up".into()) };
+    cloud(&mut seen).unchecked.push(what);
     seen.missing.push(cause("cluster/ghcr.io-token.txt: no such file", "create it, 0600"));
     planned("preflight", &spec, &seen);
 }

@@ -287,6 +287,7 @@ pub(crate) fn fresh_host() -> HostFacts {
             name: "Debian GNU/Linux 13 (trixie)".into(),
         }),
         listening: Vec::new(),
+        ports_known: true,
         containers: Vec::new(),
         admitted: Vec::new(),
         files: BTreeMap::new(),
@@ -306,6 +307,7 @@ pub(crate) fn machine_image(id: &str) -> MachineImage {
         arch: Arch::Amd64,
         user: Some("ec2-user".into()),
         root_device: Some("/dev/xvda".into()),
+        root_size: Some(8),
     }
 }
 
@@ -328,8 +330,11 @@ fn empty_cloud(ec2: &Ec2) -> CloudSeen {
         own_key: Some("SHA256:mine".into()),
         caller_cidrs: vec!["198.51.100.4/32".into()],
         caller_id: "me@laptop".into(),
+        own_groups: None,
+        no_such_type: None,
         refusals: Vec::new(),
         unchecked: Vec::new(),
+        notes: Vec::new(),
         left: Vec::new(),
     }
 }

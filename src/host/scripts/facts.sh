@@ -13,6 +13,7 @@ else
   sudo=no
 fi
 echo "arch $(uname -m)"
+echo "name $(uname -n)"
 echo "home $HOME"
 echo "base $BASE"
 echo "sudo $sudo"
@@ -54,6 +55,7 @@ echo "folder $state $folder"
 [ "$state" = usable ] && printf '%s\n' "$FOLDER" | $as sh -s "$folder"
 
 # Linux only: sockets that listen (0A), and of UDP those that are bound (07) to nobody in particular.
+[ -r /proc/net/tcp ] && [ -r /proc/net/udp ] && echo "ports known"
 for protocol in tcp udp; do
   cat "/proc/net/$protocol" "/proc/net/${protocol}6" 2>/dev/null | awk -v protocol="$protocol" '
     (protocol == "tcp" && $4 == "0A") || (protocol == "udp" && $4 == "07") { print "listens", protocol, $2 }' | sort -u
