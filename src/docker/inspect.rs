@@ -169,7 +169,13 @@ impl Inspected {
                 state,
                 started: seconds(&self.state.started_at),
                 restarts: self.restart_count,
-                health: self.state.health.as_ref().and_then(health),
+                // The engine calls everything unhealthy that does not run.
+                health: self
+                    .state
+                    .health
+                    .as_ref()
+                    .and_then(health)
+                    .filter(|_| state == ContainerState::Running),
                 ports,
                 mounts: mounts.into_iter().map(Mount::into_what).collect(),
             },
@@ -368,5 +374,8 @@ pub(super) mod tests {
         assert_eq!(detail.health_deadline, Some(Duration::from_secs(10)));
         assert_eq!(detail.seen.started, None);
         assert_eq!(detail.grace, Duration::from_secs(10));
+        // As the engine has every container with a health check that ended.
+        assert_eq!(detail_with("exited", 0, "no", Some("unhealthy")).seen.health, None);
+        assert_eq!(detail_with("paused", 0, "no", Some("healthy")).seen.health, None);
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{console, host_docker, instance, on_host, rules};
+use crate::cloud::{console, foreign_group, host_docker, instance, on_host, rules};
 use crate::deployment::Deployment;
 use crate::place::{remove_images, variable, writes_of};
 use crate::pool::{borrow, web};
@@ -337,16 +337,6 @@ fn attribute(id: &str, name: &str) -> Value {
 fn tags(seen: &Value) -> Vec<(&str, &str)> {
     let tags = seen["Tags"].as_array().unwrap().iter();
     tags.map(|tag| (tag["Key"].as_str().unwrap(), tag["Value"].as_str().unwrap())).collect()
-}
-
-/// A group of somebody else's, where everything is open.
-fn foreign_group(name: &str) -> String {
-    let line = "vpc = ec2.describe_vpcs()['Vpcs'][0]['VpcId']\n\
-        made = ec2.create_security_group(GroupName=sys.argv[1], Description='x', VpcId=vpc)['GroupId']\n\
-        ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=[{'IpProtocol': 'tcp', 'FromPort': 0,\n\
-            'ToPort': 65535, 'IpRanges': [{'CidrIp': '0.0.0.0/0'}]}])\n\
-        print(json.dumps(made))";
-    console(line, &[name]).as_str().unwrap().to_owned()
 }
 
 #[test]
