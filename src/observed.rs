@@ -553,6 +553,13 @@ pub enum ContainerState {
     Gone,
 }
 
+impl ContainerState {
+    /// Whether its process runs, or will in a moment.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Restarting | Self::Paused)
+    }
+}
+
 /// HEALTHCHECK's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

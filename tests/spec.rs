@@ -320,6 +320,7 @@ fn values_from_outside_the_file_are_secrets() {
                 EnvValue::Plain(_) => "plain",
                 EnvValue::Resolved(_) => "secret",
                 EnvValue::Secret(_) => "source",
+                EnvValue::Unset => "unset",
             };
             (name.clone(), kind)
         })
@@ -331,6 +332,7 @@ fn values_from_outside_the_file_are_secrets() {
         ("MIXED", "secret"),
         ("DEFAULT", "secret"),
         ("REGID", "secret"),
+        ("NOWHERE", "unset"),
         ("DOLLAR", "plain"),
     ];
     assert_eq!(kinds, expected.map(|(name, kind)| (name.to_owned(), kind)));

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
-use crate::docker::{ContainerDetail, NewContainer, Probe, Proof, Swap, Unproven, absolute_binds};
+use crate::docker::{ContainerDetail, Former, NewContainer, Probe, Proof, Swap, Unproven, absolute_binds};
 use crate::event::{Activity, Sink};
 use crate::explain::chain;
 use crate::host::Host;
@@ -22,7 +22,8 @@ use crate::spec::{Check, Machine, Service};
 /// Pulls the image if it is missing, then puts the new container in the place of the old one.
 ///
 /// - Assumes: the image is in the registry (or the local engine), the lease is ours.
-/// - Guarantees: the container of this name is the planned one and was proven to work; the image has
+/// - Guarantees: the container of this name is the planned one and was proven to work, and none is left
+///   under a name that the service had before; the image has
 ///   a tag of this release there, so that pruning leaves it; the record says so.
 /// - Repeat after a crash: anywhere; the swap goes on from where it was (see [`Swap`]).
 /// - Errors: the pull's; the container does not start or does not work: then the old one runs again.
@@ -45,7 +46,9 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
     let cut = || work.job.stop.impatient().boxed();
     let probe = check.map(|check| (&probe as &Probe<'_>, check.timeout));
     let proof = Proof { probe, cut: Some(&cut) };
-    let swapped = site.engine.swap(&Swap { new: &new, proof, way_back: None }, sink).await;
+    let formerly: Vec<Former> = planned.formerly.iter().map(|name| former(work, planned, name)).collect();
+    let swap = Swap { new: &new, proof, way_back: None, formerly: &formerly };
+    let swapped = site.engine.swap(&swap, sink).await;
     swapped.map_err(|error| match error.is_interrupted() {
         true => Failure::interrupted(),
         false => error.into(),
@@ -107,6 +110,13 @@ fn new_container(
         platform: work.job.observed.images.get(&planned.service).map(|seen| seen.platform),
         labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     })
+}
+
+/// The service's container under a name that it had before.
+fn former(work: &Work<'_>, planned: &step::Run, name: &str) -> Former {
+    let (deployment, own) = (&work.job.spec.name, names::own_container(name));
+    let mark = names::own_mark(deployment, &planned.slot, &planned.service, own);
+    Former { name: name.to_owned(), mark }
 }
 
 /// A pulled digest has no tag, and pruning takes what has none. Not worth a failure.

@@ -67,7 +67,7 @@ impl Place<'_> {
     /// A container of `a3 run`; with `all`, also one that ended.
     fn one_off(&self, seen: &ContainerSeen, all: bool) -> Option<ContainerRow> {
         let service = one_off_service(self.spec, self.slot, seen)?;
-        let shown = all || is_up(seen.state);
+        let shown = all || seen.state.is_up();
         shown.then(|| ContainerRow { one_off: true, ..self.row(service, seen) })
     }
 
@@ -121,10 +121,6 @@ fn difference(difference: &Difference) -> String {
         [] => word,
         fields => format!("{word} ({})", fields.join(", ")),
     }
-}
-
-fn is_up(state: ContainerState) -> bool {
-    matches!(state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 
 fn digest(seen: &ContainerSeen) -> String {

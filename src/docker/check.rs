@@ -202,6 +202,11 @@ mod tests {
         assert_eq!(of("exited", 0, "on-failure", None), Verdict::Works);
         assert!(matches!(of("exited", 3, "on-failure", None), Verdict::NotYet(_)));
         assert!(matches!(of("exited", 0, "always", None), Verdict::NotYet(_)));
+        let mut tried = detail_with("exited", 3, "on-failure", None);
+        (tried.restart_count, tried.restart_limit) = (1, 2);
+        assert!(matches!(judge(&tried), Verdict::NotYet(_)));
+        tried.restart_count = 2;
+        assert_eq!(judge(&tried), Verdict::Ended(3), "its tries are used up");
         assert!(matches!(of("restarting", 1, "always", None), Verdict::NotYet(_)));
         assert_eq!(of("dead", 1, "no", None), Verdict::Gone);
     }

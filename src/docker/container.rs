@@ -44,6 +44,8 @@ pub struct ContainerDetail {
     pub auto_remove: bool,
     /// The engine's name of its restart policy: `no`, `always`, `unless-stopped`, `on-failure`.
     pub restart: String,
+    /// How often `on-failure` starts it again; 0 is no limit.
+    pub restart_limit: u64,
     /// Bytes; 0 is no limit.
     pub memory: i64,
     /// Billionths of a processor; 0 is no limit.
@@ -63,18 +65,17 @@ impl ContainerDetail {
     pub fn starts_again(&self, code: i64) -> bool {
         match self.restart.as_str() {
             "" | "no" => false,
-            "on-failure" => code != 0,
+            "on-failure" => {
+                let tries_left = self.restart_limit == 0 || self.restart_count < self.restart_limit;
+                code != 0 && tries_left
+            }
             _ => true,
         }
     }
 
     /// Whether its process runs, or will in a moment.
     pub fn is_up(&self) -> bool {
-        use crate::observed::ContainerState;
-        matches!(
-            self.seen.state,
-            ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
-        )
+        self.seen.state.is_up()
     }
 
     /// Number of the release that made it, 0 where its label does not say.

@@ -90,6 +90,8 @@ impl NewContainer {
     fn env(&self) -> Result<Vec<String>, NoValue> {
         let pairs = self.settings.environment.iter().map(|(name, value)| match value {
             Env::Plain(text) => Ok(format!("{name}={text}")),
+            // To the engine, a name alone takes away what the image sets.
+            Env::Unset => Ok(name.clone()),
             Env::Secret(_) | Env::Resolved => match self.environment.get(name) {
                 Some(secret) => Ok(format!("{name}={}", secret.expose_secret())),
                 None => Err(NoValue(name.clone())),

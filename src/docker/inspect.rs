@@ -95,6 +95,7 @@ struct HostConfig {
 #[serde(rename_all = "PascalCase", default)]
 struct RestartPolicy {
     name: String,
+    maximum_retry_count: u64,
 }
 
 /// By `80/tcp`.
@@ -153,6 +154,7 @@ impl Inspected {
             tty: self.config.tty,
             auto_remove: self.host_config.auto_remove,
             restart: self.host_config.restart_policy.name,
+            restart_limit: self.host_config.restart_policy.maximum_retry_count,
             memory: self.host_config.memory,
             nano_cpus: self.host_config.nano_cpus,
             grace: Duration::from_secs(self.config.stop_timeout.unwrap_or(DEFAULT_GRACE)),
@@ -169,13 +171,8 @@ impl Inspected {
                 state,
                 started: seconds(&self.state.started_at),
                 restarts: self.restart_count,
-                // The engine calls everything unhealthy that does not run.
-                health: self
-                    .state
-                    .health
-                    .as_ref()
-                    .and_then(health)
-                    .filter(|_| state == ContainerState::Running),
+                // The engine calls one that ended unhealthy, however well it did its work.
+                health: self.state.health.as_ref().filter(|_| state.is_up()).and_then(health),
                 ports,
                 mounts: mounts.into_iter().map(Mount::into_what).collect(),
             },
@@ -336,6 +333,12 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn one_that_ended_has_no_health() {
+        let of = |status| detail_with(status, 0, "on-failure", Some("unhealthy")).seen.health;
+        assert_eq!((of("running"), of("exited")), (Some(Health::Unhealthy), None));
+    }
+
+    #[test]
     fn every_state() {
         let of = |status: &str, code: i64| {
             described(&[("/State/Status", json!(status)), ("/State/ExitCode", json!(code))]).seen.state
@@ -374,8 +377,5 @@ pub(super) mod tests {
         assert_eq!(detail.health_deadline, Some(Duration::from_secs(10)));
         assert_eq!(detail.seen.started, None);
         assert_eq!(detail.grace, Duration::from_secs(10));
-        // As the engine has every container with a health check that ended.
-        assert_eq!(detail_with("exited", 0, "no", Some("unhealthy")).seen.health, None);
-        assert_eq!(detail_with("paused", 0, "no", Some("healthy")).seen.health, None);
     }
 }

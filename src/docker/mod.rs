@@ -49,6 +49,6 @@ pub use engine::{Engine, EngineError, EngineVersion};
 pub use exec::{Exec, ExecCommand, ExecOutput};
 pub use logs::{Channel, LogLine, LogOptions, LogStream};
 pub use one_off::{CreateError, Ending, OneOff};
-pub use swap::{Back, Swap, SwapError, Swapped};
+pub use swap::{Back, Former, Swap, SwapError, Swapped};
 pub use transfer::{TransferError, Why};
 pub use transport::{ByteStream, Dial, Stream, UnixSocket};

@@ -1,18 +1,18 @@
-//! How far a swap came, read off the two names that its containers can have. Pure: what is there goes
-//! in, what is old, new and in the way comes out.
+//! How far a swap came, read off the names that its containers can have. Pure: what is there goes in,
+//! what is old, new and in the way comes out.
 
 use super::container::ContainerDetail;
 use super::create::NewContainer;
 use crate::observed::ContainerState;
-use crate::plan::names::label;
+use crate::plan::names::{self, label};
 
 /// The containers of one service and replica.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// Under its own name.
     pub(super) current: Option<ContainerDetail>,
-    /// Under `NAME.a3-old`.
-    pub(super) old: Option<ContainerDetail>,
+    /// Under `NAME.a3-old`, and under the names that the service had before, theirs with `.a3-old` too.
+    pub(super) others: Vec<ContainerDetail>,
 }
 
 /// The same containers by what they are to this swap.
@@ -22,8 +22,8 @@ pub(super) struct Roles {
     pub(super) old: Option<ContainerDetail>,
     /// Already what is wanted: an earlier try came so far.
     pub(super) new: Option<ContainerDetail>,
-    /// Left by an earlier swap of something else, and never proven to work.
-    pub(super) discard: Option<ContainerDetail>,
+    /// Left by earlier swaps of something else, and never proven to work.
+    pub(super) discard: Vec<ContainerDetail>,
     /// An earlier swap was cut off: whatever does not run was stopped by it.
     pub(super) interrupted: bool,
 }
@@ -31,27 +31,38 @@ pub(super) struct Roles {
 impl Places {
     /// Of two containers the one with the higher release is new; the name says how far it came.
     pub(super) fn roles(self, wanted: &NewContainer) -> Roles {
-        match (self.current, self.old) {
-            (None, old) => Roles { interrupted: old.is_some(), old, ..Roles::default() },
+        let Self { current, mut others } = self;
+        let found = others.len() + usize::from(current.is_some());
+        let aside = others.iter().any(|other| other.seen.name.ends_with(names::OLD_SUFFIX));
+        let mut roles = Roles { interrupted: found > 1 || aside, ..Roles::default() };
+        // A swap removes what it replaced once the new one is proven: the lowest release is what worked.
+        others.sort_by_key(ContainerDetail::release);
+        let mut others = others.into_iter();
+        let old = others.next();
+        roles.discard = others.collect();
+        match (current, old) {
+            (None, old) => roles.old = old,
             // The last step of this very swap was to remove the old one.
             (Some(current), None) if is_wanted(&current, wanted) && same_release(&current, wanted) => {
-                Roles { new: Some(current), interrupted: true, ..Roles::default() }
+                (roles.new, roles.interrupted) = (Some(current), true);
             }
-            (Some(current), None) => Roles { old: Some(current), ..Roles::default() },
+            (Some(current), None) => roles.old = Some(current),
             (Some(current), Some(old)) => {
-                let mut roles = Roles { interrupted: true, ..Roles::default() };
                 if old.release() > current.release() {
-                    // Not a state that a swap leaves: trust what has the service's name.
-                    (roles.old, roles.discard) = (Some(current), Some(old));
+                    // Not a state that a swap leaves, unless the name was changed back meanwhile: trust what
+                    // has the service's name.
+                    roles.old = Some(current);
+                    roles.discard.push(old);
                 } else if is_wanted(&current, wanted) && (has_run(&current) || same_release(&current, wanted))
                 {
                     (roles.old, roles.new) = (Some(old), Some(current));
                 } else {
-                    (roles.old, roles.discard) = (Some(old), Some(current));
+                    roles.old = Some(old);
+                    roles.discard.push(current);
                 }
-                roles
             }
         }
+        roles
     }
 }
 
@@ -92,8 +103,37 @@ mod tests {
     /// Old, new and discarded by id, for a swap to release 6 with configuration `c`.
     fn roles(current: Option<ContainerDetail>, old: Option<ContainerDetail>) -> [Option<String>; 3] {
         let wanted = NewContainer { labels: labels(6, "c"), ..bare() };
-        let roles = Places { current, old }.roles(&wanted);
-        [roles.old, roles.new, roles.discard].map(|found| found.map(|found| found.seen.id))
+        let roles = Places { current, others: old.into_iter().collect() }.roles(&wanted);
+        assert!(roles.discard.len() < 2);
+        [roles.old, roles.new, roles.discard.into_iter().next()].map(|found| found.map(|found| found.seen.id))
+    }
+
+    #[test]
+    fn another_name_before_is_what_a_failure_goes_back_to() {
+        let wanted = NewContainer { labels: labels(6, "c"), ..bare() };
+        let named = |id: &str, release: u64, name: &str| {
+            let mut one = found(id, release, "b", "exited").unwrap();
+            one.seen.name = name.into();
+            one
+        };
+        let roles = |current: Option<ContainerDetail>, others: Vec<ContainerDetail>| {
+            let roles = Places { current, others }.roles(&wanted);
+            let discard: Vec<String> = roles.discard.into_iter().map(|found| found.seen.id).collect();
+            let [old, new] = [roles.old, roles.new].map(|found| found.map(|found| found.seen.id));
+            (old, new, discard, roles.interrupted)
+        };
+        let some = |id: &str| Some(id.to_owned());
+        // Stopped by somebody before the name changed: it stays so if this goes back.
+        let before = vec![named("x", 5, "x")];
+        assert_eq!(roles(None, before.clone()), (some("x"), None, Vec::new(), false));
+        let new = found("n", 6, "c", "created");
+        assert_eq!(roles(new, before), (some("x"), some("n"), Vec::new(), true));
+        // Its own swap was cut off, and then the name changed: what was set aside had been proven.
+        let both = vec![named("n", 5, "x"), named("x", 4, "x.a3-old")];
+        assert_eq!(roles(None, both), (some("x"), None, vec!["n".into()], true));
+        // The name changed there and back again.
+        let there = vec![named("y", 6, "y")];
+        assert_eq!(roles(found("a", 5, "b", "exited"), there), (some("a"), None, vec!["y".into()], true));
     }
 
     fn ids(ids: [Option<&str>; 3]) -> [Option<String>; 3] {

@@ -1,7 +1,8 @@
 //! Putting a new container in the place of an old one with the shortest gap that works everywhere:
 //! rename the old one, create the new one, stop old and start new in one go, see that it works,
-//! remove the old one. Whatever point it is cut off at, the next swap goes on from there (`places`),
-//! and if the new one fails, the old one runs again under its name.
+//! remove the old one. One that the service had under another name needs no renaming, and else it is the
+//! same. Whatever point it is cut off at, the next swap goes on from there (`places`), and if the new one
+//! fails, the old one runs again under its name.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -33,6 +34,17 @@ pub struct Swap<'a> {
     /// The old container as it was recorded, for one that removed itself when it was stopped and that
     /// this swap has not seen (an earlier one was cut off). Otherwise the engine is asked.
     pub way_back: Option<&'a NewContainer>,
+    /// Where the service's container may be under a name that it had before.
+    pub formerly: &'a [Former],
+}
+
+/// A container of the service under a name that it had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Its name, as it is in the engine.
+    pub name: String,
+    /// The `dev.a3.self` that it has to carry: the mark is bound to the name.
+    pub mark: String,
 }
 
 /// What a swap did.
@@ -196,9 +208,11 @@ struct Work<'a, 's> {
     sink: Sink<'a>,
     name: String,
     old_name: String,
+    /// The name that the old one has when no swap has set it aside.
+    home: String,
     old: Option<ContainerDetail>,
     new: Option<ContainerDetail>,
-    discard: Option<ContainerDetail>,
+    discard: Vec<ContainerDetail>,
     /// Whether the old one is to run if this goes back.
     old_ran: bool,
     /// How to make the old one again, if it removes itself.
@@ -215,14 +229,19 @@ impl<'a, 's> Work<'a, 's> {
         name: String,
     ) -> Result<Self, SwapError> {
         let old_name = names::old_container(&name);
-        let (current, old) = tokio::join!(own(engine, swap, &name), own(engine, swap, &old_name));
-        let roles = Places { current: current?, old: old? }.roles(swap.new);
+        let mark = swap.new.labels.get(label::OWN).map_or("", String::as_str);
+        let (current, old) = tokio::join!(own(engine, &name, mark), own(engine, &old_name, mark));
+        let mut others: Vec<ContainerDetail> = old?.into_iter().collect();
+        for former in swap.formerly {
+            others.extend(own(engine, &former.name, &former.mark).await?);
+        }
+        let roles = Places { current: current?, others }.roles(swap.new);
         let Roles { old, new, discard, interrupted } = roles;
         let created = |old: &ContainerDetail| old.seen.state == ContainerState::Created;
         let old_ran = old.as_ref().is_some_and(|old| old.is_up() || (interrupted && !created(old)));
-        let watch = None;
-        let again = None;
-        Ok(Self { engine, swap, sink, name, old_name, old, new, discard, old_ran, again, watch })
+        let home = old.as_ref().map_or(name.as_str(), |old| names::own_container(&old.seen.name)).to_owned();
+        let (watch, again) = (None, None);
+        Ok(Self { engine, swap, sink, name, old_name, home, old, new, discard, old_ran, again, watch })
     }
 
     async fn forward(&mut self) -> Result<Swapped, Failure> {
@@ -234,7 +253,7 @@ impl<'a, 's> Work<'a, 's> {
     /// Everything that can be done while the old one serves.
     async fn prepare(&mut self) -> Result<(), Failure> {
         let engine = self.engine;
-        if let Some(discard) = self.discard.take() {
+        for discard in std::mem::take(&mut self.discard) {
             let removed = engine.remove_container(&discard.seen.id, discard.grace).await;
             removed.map_err(Failure::of("has to wait for an earlier try to be removed"))?;
         }
@@ -256,7 +275,7 @@ impl<'a, 's> Work<'a, 's> {
                 let described = engine.described(&old.seen.id).await.map_err(&moved)?;
                 self.again = described.as_ref().and_then(body_again);
             }
-            if old.seen.name != self.old_name {
+            if old.seen.name == self.name {
                 engine.rename_container(&old.seen.id, &self.old_name).await.map_err(&moved)?;
             }
         }
@@ -350,8 +369,8 @@ impl<'a, 's> Work<'a, 's> {
         }
         match old {
             Some(old) => {
-                if old.seen.name == self.old_name {
-                    engine.rename_container(&old.seen.id, &self.name).await?;
+                if old.seen.name != self.home {
+                    engine.rename_container(&old.seen.id, &self.home).await?;
                 }
                 Ok(if self.old_ran { Back::Runs } else { Back::Stopped })
             }
@@ -370,7 +389,7 @@ impl<'a, 's> Work<'a, 's> {
         let Some(body) = body else {
             return Ok(if self.old.is_some() { Back::Lost } else { Back::Nothing });
         };
-        let id = self.engine.create_container(&self.name, None, &body).await?;
+        let id = self.engine.create_container(&self.home, None, &body).await?;
         if !self.old_ran && recorded.is_none() {
             return Ok(Back::Stopped);
         }
@@ -385,7 +404,7 @@ impl<'a, 's> Work<'a, 's> {
     }
 
     fn is_own(&self, found: &ContainerDetail) -> bool {
-        is_own(self.swap, found)
+        is_own(self.swap.new.labels.get(label::OWN).map_or("", String::as_str), found)
     }
 }
 
@@ -393,19 +412,18 @@ fn gone() -> Failure {
     Failure::of("cannot be seen")(Unproven::Gone)
 }
 
-fn is_own(swap: &Swap<'_>, found: &ContainerDetail) -> bool {
-    let mark = swap.new.labels.get(label::OWN);
-    mark.is_some() && found.seen.labels.get(label::OWN) == mark
+fn is_own(mark: &str, found: &ContainerDetail) -> bool {
+    found.seen.labels.get(label::OWN).is_some_and(|known| known == mark)
 }
 
-/// The container of that name if it is ours.
-async fn own(engine: &Engine, swap: &Swap<'_>, name: &str) -> Result<Option<ContainerDetail>, SwapError> {
+/// The container of that name if it carries the mark.
+async fn own(engine: &Engine, name: &str, mark: &str) -> Result<Option<ContainerDetail>, SwapError> {
     let looked = engine.container(name).await;
     let found = looked.map_err(|source| SwapError::Look { name: name.to_owned(), source })?;
     match found {
         // The engine also finds containers by a prefix of their id.
         Some(found) if found.seen.name != name => Ok(None),
-        Some(found) if !is_own(swap, &found) => {
+        Some(found) if !is_own(mark, &found) => {
             let what = "container".to_owned();
             Err(SwapError::Foreign(EngineError::Foreign { what, name: name.to_owned() }))
         }

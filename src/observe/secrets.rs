@@ -195,7 +195,7 @@ pub fn environment(
     let mut values = BTreeMap::new();
     for (name, value) in &settings.environment {
         let value = match (value, service.environment.get(name)) {
-            (Env::Plain(_), _) => continue,
+            (Env::Plain(_) | Env::Unset, _) => continue,
             (Env::Secret(source), _) => secrets.values.get(&source_key(source)).cloned(),
             (Env::Resolved, Some(EnvValue::Resolved(value))) => Some(value.clone()),
             (Env::Resolved, _) => None,

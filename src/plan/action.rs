@@ -441,4 +441,7 @@ pub struct Run {
     pub settings: Settings,
     /// What proves that it works.
     pub check: Option<Check>,
+    /// Containers of the service under a name that it had before, in the place of which this one comes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<String>,
 }

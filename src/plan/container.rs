@@ -50,14 +50,15 @@ pub(crate) fn plan(
     let current = cx.own(facts, &cx.service.container_name);
     let interrupted = cx.own(facts, &names::old_container(&cx.service.container_name)).is_some();
     let Some(current) = current else {
-        if let Some(renamed) = cx.renamed() {
-            return Some(cx.run(cx.recreate_reasons(facts, renamed), logins, runs, draft));
+        if let Some(former) = cx.former().next() {
+            return Some(cx.run(cx.recreate_reasons(facts, former), logins, runs, draft));
         }
         let reason = if interrupted { Reason::SwapInterrupted } else { cx.absent_reason(facts) };
         return Some(cx.run((vec![reason], Vec::new()), logins, runs, draft));
     };
     let (mut reasons, fields) = cx.recreate_reasons(facts, current);
-    if interrupted {
+    // Both under the old name and the new: one has not been proven yet.
+    if interrupted || cx.formerly().next().is_some() {
         reasons.push(Reason::SwapInterrupted);
     }
     if !reasons.is_empty() {
@@ -95,7 +96,8 @@ pub(crate) fn remove_strays<'a>(cx: &HostContext<'a>, draft: &mut Draft) -> Vec<
     strays.into_iter().map(|seen| (remove(cx, seen, Reason::LeftSpec, draft), seen)).collect()
 }
 
-/// Removes the containers of services that get another `container_name`.
+/// Removes the containers whose name another service takes in the same plan, while their own gets
+/// another `container_name`: they cannot stay until the new one has proven itself.
 pub(crate) fn remove_renamed<'a>(
     cx: &HostContext<'a>,
     draft: &mut Draft,
@@ -103,12 +105,24 @@ pub(crate) fn remove_renamed<'a>(
     let Some(facts) = cx.facts else { return Vec::new() };
     // Without an image for the new one, the old one stays.
     let here = |name: &&str| cx.images.contains_key(*name);
-    let renamed = facts.containers.iter().filter(|seen| {
-        let name = owned_service(cx.spec, cx.slot, seen).filter(here);
-        let service = name.and_then(|name| cx.spec.services.get(name));
-        service.is_some_and(|service| service.on == cx.group.name && is_renamed(service, seen))
+    let in_the_way = facts.containers.iter().filter_map(|seen| {
+        let name = owned_service(cx.spec, cx.slot, seen).filter(here)?;
+        let service = cx.spec.services.get(name).filter(|service| service.on == cx.group.name)?;
+        let mut others = cx.spec.services_on(&cx.group.name).filter(|other| other.name != name);
+        let taker = others.find(|other| other.container_name == names::own_container(&seen.name))?;
+        is_renamed(service, seen).then_some((seen, name, taker))
     });
-    renamed.map(|seen| (remove(cx, seen, Reason::ConfigChanged, draft), seen)).collect()
+    let in_the_way: Vec<_> = in_the_way.collect();
+    let removed = in_the_way.into_iter().map(|(seen, name, taker)| {
+        draft.notices.push(format!(
+            "{}: `{}` takes the name of its container, which therefore goes before the new one is proven to \
+             work: there is no way back for it",
+            cx.address(name),
+            taker.name
+        ));
+        (remove(cx, seen, Reason::ConfigChanged, draft), seen)
+    });
+    removed.collect()
 }
 
 /// Whether a container of a service has the name that the service had before.
@@ -142,7 +156,7 @@ pub(crate) fn remove(
 pub fn owned_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> Option<&'a str> {
     let deployment = seen.labels.get(label::DEPLOYMENT)?;
     let service = seen.labels.get(label::SERVICE)?;
-    let name = seen.name.strip_suffix(".a3-old").unwrap_or(&seen.name);
+    let name = names::own_container(&seen.name);
     let mark = names::own_mark(&spec.name, slot, service, name);
     (*deployment == spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
 }
@@ -376,13 +390,34 @@ impl ServiceContext<'_> {
         let data = changed.iter().map(|copied| Reason::DataChanged { target: copied.target.clone() });
         reasons.extend(data);
         if reasons.is_empty() {
-            return None;
+            return self.start_again(current, runs, draft);
         }
         let grace = self.service.stop_grace_period.as_secs();
         let action = Action::Restart { slot, service, container, grace };
         let step = NewStep::new(self.address(), Change::Update, action).reasons(reasons);
         let step = step.cost(Cost::Restart { grace }).after(changed.iter().map(|copied| copied.step));
         Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)))
+    }
+
+    /// What runs on a machine that stops has to run when it is back. Its engine may see to that.
+    fn start_again(&self, current: &ContainerSeen, runs: &Runs, draft: &mut Draft) -> Option<StepId> {
+        let up = matches!(current.state, ContainerState::Running | ContainerState::Restarting);
+        if !self.host.restarts || !up {
+            return None;
+        }
+        let comes_back = matches!(self.service.restart, Restart::Always | Restart::UnlessStopped);
+        let action = Action::StartContainer {
+            slot: self.host.slot.clone(),
+            service: self.service.name.clone(),
+            container: current.name.clone(),
+            check: self.service.check.clone(),
+        };
+        let step = NewStep::new(self.address(), Change::Update, action)
+            .because(Reason::StopsWithMachine { comes_back })
+            .after(self.copies_mounted().map(|copied| copied.step))
+            .after(self.started_before(runs))
+            .after(self.host.reach);
+        Some(draft.add(step))
     }
 
     /// Files about to change that this service sees.
@@ -431,7 +466,7 @@ impl ServiceContext<'_> {
             self.check_disk(draft);
         }
         let fresh = host.facts.is_none_or(|facts| self.own(facts, &self.service.container_name).is_none());
-        let fresh = fresh && self.renamed().is_none();
+        let fresh = fresh && self.former().next().is_none();
         if fresh {
             fields.extend(self.new_fields());
         }
@@ -446,6 +481,7 @@ impl ServiceContext<'_> {
             config,
             settings,
             check: self.service.check.clone(),
+            formerly: self.formerly().map(|seen| seen.name.clone()).collect(),
         };
         let grace = self.service.stop_grace_period.as_secs();
         let (change, cost) =
@@ -463,10 +499,15 @@ impl ServiceContext<'_> {
         draft.add(step)
     }
 
-    /// The service's container under the name that it had before, which goes in the same plan.
-    fn renamed(&self) -> Option<&ContainerSeen> {
-        let mut strays = self.strays.iter().map(|(_, seen)| *seen);
-        strays.find(|seen| self.is_ours(seen) && is_renamed(self.service, seen))
+    /// The service's containers under names that it had before.
+    fn former(&self) -> impl Iterator<Item = &ContainerSeen> {
+        let seen = self.host.facts.into_iter().flat_map(|facts| &facts.containers);
+        seen.filter(|seen| self.is_ours(seen) && is_renamed(self.service, seen))
+    }
+
+    /// Those of them that the new one is swapped with, and that do not go before.
+    fn formerly(&self) -> impl Iterator<Item = &ContainerSeen> {
+        self.former().filter(|seen| !self.strays.iter().any(|(_, stray)| stray.name == seen.name))
     }
 
     fn is_ours(&self, seen: &ContainerSeen) -> bool {
@@ -476,7 +517,9 @@ impl ServiceContext<'_> {
     /// Removals that free the name or a port, or that take the service's own container away.
     fn freed_by(&self) -> Vec<StepId> {
         let in_the_way = |seen: &ContainerSeen| {
-            seen.name == self.service.container_name || self.held_port(seen).is_some() || self.is_ours(seen)
+            names::own_container(&seen.name) == self.service.container_name
+                || self.held_port(seen).is_some()
+                || self.is_ours(seen)
         };
         self.strays.iter().filter(|(_, seen)| in_the_way(seen)).map(|(step, _)| *step).collect()
     }

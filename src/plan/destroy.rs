@@ -62,6 +62,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
                         reach: None,
                         whole: true,
                         new: false,
+                        restarts: false,
                         late: false,
                     };
                     destroy_host(&cx, (facts, wanted), &mut draft, &mut kept);
@@ -83,6 +84,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
         notices: draft.notices,
         unchanged: Vec::new(),
         kept,
+        images: BTreeMap::new(),
     }
 }
 

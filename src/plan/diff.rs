@@ -16,7 +16,7 @@ pub(super) fn settings(recorded: Option<&Value>, wanted: &Settings) -> Vec<Field
     };
     let mut fields = visible(recorded, wanted);
     if fields.is_empty() {
-        let secret = |(_, value): &(&String, &Env)| !matches!(value, Env::Plain(_));
+        let secret = |(_, value): &(&String, &Env)| !matches!(value, Env::Plain(_) | Env::Unset);
         let names: Vec<&str> =
             wanted.environment.iter().filter(secret).map(|(name, _)| name.as_str()).collect();
         let field = match names.as_slice() {

@@ -81,6 +81,17 @@ impl Draft {
         id
     }
 
+    /// Steps from `first` on are planned again once `reach` is done, which stops and starts their machine.
+    pub(crate) fn later(&mut self, first: usize, reach: Option<StepId>) {
+        let Some(reach) = reach else { return };
+        for step in self.steps.iter_mut().skip(first) {
+            step.provisional = true;
+            if !step.after.contains(&reach) {
+                step.after.push(reach);
+            }
+        }
+    }
+
     pub(crate) fn unreachable(&mut self, address: impl Into<String>, cause: &Cause) {
         self.block(address, BlockedKind::Unreachable, cause.message.clone(), cause.help.clone());
     }

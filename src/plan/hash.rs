@@ -27,7 +27,7 @@ pub fn config(
     form.as_object_mut()?.remove("in_place");
     for (name, value) in &settings.environment {
         let secret = match (value, service.environment.get(name)) {
-            (Env::Plain(_), _) => continue,
+            (Env::Plain(_) | Env::Unset, _) => continue,
             (Env::Resolved, Some(EnvValue::Resolved(secret))) => secret,
             (Env::Secret(source), _) => secrets.values.get(&source_key(source))?,
             (Env::Resolved, _) => return None,

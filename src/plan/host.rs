@@ -35,8 +35,10 @@ pub(crate) struct HostContext<'a> {
     pub(crate) whole: bool,
     /// Whether the machine is launched in this plan.
     pub(crate) new: bool,
-    /// Whether its steps are planned again on the way: it cannot be asked yet, or its engine is still to
-    /// be installed.
+    /// Whether it stops and starts in this plan: what is on its disk stays, what runs has to be started.
+    pub(crate) restarts: bool,
+    /// Whether its steps are planned again on the way: it cannot be asked yet, it stops first, or its
+    /// engine is still to be installed.
     pub(crate) late: bool,
 }
 

@@ -131,17 +131,36 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let reach = reached.map(|reached| reached.step);
         let whole = options.wants_slot(&slot);
         let new = reached.is_some_and(|reached| reached.how == How::New);
+        let restarts = reached.filter(|reached| reached.how == How::Restarts && facts.is_some());
+        let restarts = restarts.map(|reached| reached.step);
         let images = &images;
-        let late = facts.is_none();
-        let cx = HostContext { spec, observed, slot: &slot, group, facts, images, reach, whole, new, late };
+        let late = facts.is_none() || restarts.is_some();
+        let cx = HostContext {
+            spec,
+            observed,
+            slot: &slot,
+            group,
+            facts,
+            images,
+            reach,
+            whole,
+            new,
+            restarts: restarts.is_some(),
+            late,
+        };
+        let first = draft.steps.len();
         host::plan(&cx, &mut runs, &mut draft);
-        planned.extend(facts.map(|facts| (slot, facts)));
+        draft.later(first, restarts);
+        planned.extend(facts.map(|facts| (slot, facts, restarts)));
     }
     // Once the new release works everywhere, what it pushes out may go.
-    for (slot, facts) in planned {
+    for (slot, facts, restarts) in planned {
+        let first = draft.steps.len();
         prune::plan(&prune::Kept { spec, observed, slot: &slot, facts }, &mut draft);
+        draft.later(first, restarts);
     }
-    finish(spec, observed, draft)
+    let images = images.into_iter().map(|(service, wanted)| (service, wanted.image));
+    Plan { images: images.collect(), ..finish(spec, observed, draft) }
 }
 
 /// What a rollback does not bring back, and that one is passed again.
@@ -200,8 +219,9 @@ pub fn plan_host(
         let whole = spec.services_on(&group.name).all(|service| images.contains_key(&service.name));
         let facts = Some(facts);
         let images = &images;
-        let (reach, new, late) = (None, false, false);
-        let cx = HostContext { spec, observed, slot, group, facts, images, reach, whole, new, late };
+        let (reach, new, restarts, late) = (None, false, false, false);
+        let cx =
+            HostContext { spec, observed, slot, group, facts, images, reach, whole, new, restarts, late };
         host::plan(&cx, &mut BTreeMap::new(), &mut draft);
         if let Some(facts) = facts {
             prune::plan(&prune::Kept { spec, observed, slot, facts }, &mut draft);
@@ -317,11 +337,17 @@ fn host_facts<'a>(
     draft: &mut Draft,
 ) -> Option<Option<&'a HostFacts>> {
     let how = reached.map(|reached| reached.how);
-    // A new machine, or this one at another address: nothing that was seen can be relied on.
-    if matches!(how, Some(How::New | How::Restarts)) {
+    // Of a new machine nothing that was seen in the slot can be relied on.
+    if how == Some(How::New) {
         return Some(None);
     }
     match observed.hosts.get(slot) {
+        // This one keeps its disk; what only the restart may change is not in the way of it.
+        Some(HostSeen::Ready(facts)) if how == Some(How::Restarts) => {
+            let silent = matches!(facts.engine, Seen::Unreachable(_)) && !facts.engine_stopped;
+            Some(Some(facts.as_ref()).filter(|_| !silent))
+        }
+        _ if how == Some(How::Restarts) => Some(None),
         Some(HostSeen::Ready(facts)) => Some(Some(facts)),
         Some(HostSeen::NotYet(_)) => Some(None),
         Some(HostSeen::Unreachable(_)) if how == Some(How::Answers) => Some(None),
@@ -351,5 +377,6 @@ fn finish(spec: &Spec, observed: &Observed, draft: Draft) -> Plan {
         notices: draft.notices,
         unchanged: draft.unchanged,
         kept: Vec::new(),
+        images: BTreeMap::new(),
     }
 }

@@ -82,9 +82,17 @@ pub fn volume(deployment: &str, volume: &str) -> String {
     format!("{deployment}_{volume}")
 }
 
+/// What the name of the old container ends with during a swap.
+pub const OLD_SUFFIX: &str = ".a3-old";
+
 /// The old container during a swap.
 pub fn old_container(container: &str) -> String {
-    format!("{container}.a3-old")
+    format!("{container}{OLD_SUFFIX}")
+}
+
+/// The name that a container has when no swap has set it aside.
+pub fn own_container(container: &str) -> &str {
+    container.strip_suffix(OLD_SUFFIX).unwrap_or(container)
 }
 
 /// `NAME-SERVICE-run-…`: a one-off container, told from others by `mark`.

@@ -142,7 +142,10 @@ impl<'a> Place<'a> {
     fn service(&mut self, service: &'a Service, draft: &mut Draft) {
         let both = matches!(self.order.verb, Verb::Stop | Verb::Remove);
         // An interrupted swap leaves an older one beside it, which stops and goes with it.
-        let is_old = |seen: &ContainerSeen| seen.name == names::old_container(&service.container_name);
+        let has_its_name = self.facts.containers.iter().any(|seen| seen.name == service.container_name);
+        let is_old = |seen: &ContainerSeen| {
+            seen.name.ends_with(names::OLD_SUFFIX) || (has_its_name && seen.name != service.container_name)
+        };
         let own = self.facts.containers.iter().filter(|seen| {
             owned_service(self.spec, self.slot, seen) == Some(service.name.as_str())
                 && (both || !is_old(seen))

@@ -160,6 +160,11 @@ pub enum Reason {
     NewMachine,
     /// The machine cannot be asked yet, and a fresh one is assumed.
     NotSeen,
+    /// Its machine stops and starts.
+    StopsWithMachine {
+        /// Whether the engine starts it by itself (`restart`).
+        comes_back: bool,
+    },
 }
 
 impl Reason {

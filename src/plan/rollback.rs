@@ -379,6 +379,7 @@ impl<'a> Way<'a> {
         for (variable, value) in &settings.environment {
             let value = match value {
                 Env::Plain(text) => EnvValue::Plain(text.clone()),
+                Env::Unset => EnvValue::Unset,
                 // What is not asked for is not planned either.
                 Env::Secret(_) | Env::Resolved if !self.wants(name) => continue,
                 Env::Secret(source) => EnvValue::Secret(source.clone()),

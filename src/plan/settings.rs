@@ -76,6 +76,8 @@ pub enum Env {
     Secret(SecretSource),
     /// Came through interpolation or an `env_file`: known to this run's spec only.
     Resolved,
+    /// The container is without it, whatever its image sets.
+    Unset,
 }
 
 impl Settings {
@@ -86,6 +88,7 @@ impl Settings {
                 EnvValue::Plain(text) => Env::Plain(text.clone()),
                 EnvValue::Resolved(_) => Env::Resolved,
                 EnvValue::Secret(source) => Env::Secret(source.clone()),
+                EnvValue::Unset => Env::Unset,
             };
             (name.clone(), value)
         });

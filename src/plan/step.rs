@@ -1,6 +1,8 @@
 //! What a plan consists of: steps with their reasons and costs, and the decisions that could not be
 //! made. What a step does is its [`Action`].
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,9 @@ pub struct Plan {
     pub unchanged: Vec<String>,
     /// What a destroy leaves behind on purpose.
     pub kept: Vec<String>,
+    /// What each service shall run, as far as it was asked for: what is planned on the way goes by this.
+    #[serde(default)]
+    pub images: BTreeMap<String, Image>,
 }
 
 impl Plan {
@@ -72,7 +77,8 @@ pub struct Step {
     pub cost: Cost,
     /// Steps that must have succeeded before.
     pub after: Vec<StepId>,
-    /// Its host could not be asked: this is what a fresh host needs, planned again on the way.
+    /// Planned again on the way: its machine cannot be asked yet, and this is what a fresh one needs; or it
+    /// stops first, and this is what it needs as it is now.
     pub provisional: bool,
 }
 

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::step::{BlockedKind, Change, Plan};
+use super::reason::Reason;
+use super::step::{Action, BlockedKind, Change, Cost, Plan};
 
 /// Counts of a plan. Replacing is counted by itself, not as adding and destroying.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,55 @@ pub struct Summary {
     pub blocked: usize,
     /// Of those that are touched: what was changed outside a3, not in the spec.
     pub drift: usize,
+    /// Of those that are touched: what a machine that cannot be asked yet may have already.
+    pub assumed: usize,
+    /// What it costs.
+    pub costs: Costs,
+}
+
+/// What a plan costs those who use the services, those who own the data, and who pays. No prices: a3
+/// knows none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Costs {
+    /// Services that are away for about a second.
+    pub restarts: usize,
+    /// The longest that one of those can be away: seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_at_most: Option<u64>,
+    /// Machines that stop and start, and are away for about a minute.
+    pub stop_starts: usize,
+    /// Machines that another one takes the place of, and are away for minutes; their disks are lost.
+    pub replaced_machines: usize,
+    /// Machines that end, with their disks.
+    pub ended_machines: usize,
+    /// Volumes that end, with what is in them.
+    pub lost_volumes: usize,
+    /// Machines that are launched in a slot that has none, and are billed from then on.
+    pub launched_machines: usize,
+}
+
+impl Costs {
+    /// Adds up a plan's.
+    pub fn of(plan: &Plan) -> Self {
+        let mut costs = Self::default();
+        for step in &plan.steps {
+            match (step.cost, &step.action) {
+                (Cost::Restart { grace }, _) => {
+                    costs.restarts += 1;
+                    costs.gap_at_most = costs.gap_at_most.max(Some(grace));
+                }
+                (Cost::StopStart, _) => costs.stop_starts += 1,
+                (Cost::ReplaceMachine, _) => costs.replaced_machines += 1,
+                (Cost::DataAtRisk, _) => costs.ended_machines += 1,
+                (Cost::DataLost, Action::RemoveVolumes { volumes, .. }) => {
+                    costs.lost_volumes += volumes.len();
+                }
+                (Cost::None, Action::Launch(_)) => costs.launched_machines += 1,
+                (Cost::None | Cost::DataLost, _) => {}
+            }
+        }
+        costs
+    }
 }
 
 impl Summary {
@@ -39,6 +89,7 @@ impl Summary {
         }
         let count = |change: Change| strongest.values().filter(|kept| **kept == change).count();
         let drifted = plan.steps.iter().filter(|step| step.is_drift());
+        let assumed = plan.steps.iter().filter(|step| step.reasons.contains(&Reason::NotSeen));
         let touched = |address: &&String| !strongest.contains_key(address.as_str());
         Self {
             add: count(Change::Create),
@@ -48,6 +99,8 @@ impl Summary {
             unchanged: plan.unchanged.iter().filter(touched).collect::<BTreeSet<_>>().len(),
             blocked: plan.blocked.len(),
             drift: drifted.map(|step| &step.address).collect::<BTreeSet<_>>().len(),
+            assumed: assumed.map(|step| &step.address).collect::<BTreeSet<_>>().len(),
+            costs: Costs::of(plan),
         }
     }
 }

@@ -165,8 +165,9 @@ impl Page<'_> {
         };
         self.line(&format!("  # {}", self.look.paint(Tone::Strong, &title)));
         if group.steps.iter().any(|step| step.provisional) {
-            let text = "as on a fresh machine; planned again when it answers";
-            self.line(&format!("  # {}", self.look.paint(Tone::Quiet, text)));
+            for line in self.look.wrap_under("  # ", "  # ", words::provisional_text(&group.steps)) {
+                self.line(&self.look.paint(Tone::Quiet, &line));
+            }
         }
         for step in &group.steps {
             self.step(step);
@@ -261,7 +262,11 @@ impl Page<'_> {
         }
         let summary = Summary::of(plan);
         let label = self.look.paint(Tone::Strong, "Plan:");
-        self.line(&format!("{label} {}", summary_text(&summary)));
+        self.prose(&format!("{label} "), &summary_text(&summary));
+        if let Some(costs) = words::costs_text(&summary.costs) {
+            let label = self.look.paint(Tone::Strong, "Cost:");
+            self.prose(&format!("{label} "), &costs);
+        }
         if ending != Ending::Changes {
             let text = "Nothing is done while a decision is missing; `--target` leaves decisions out.";
             let text = if plan.destroy { "What could not be decided stays as it is." } else { text };
@@ -282,8 +287,15 @@ pub fn summary_text(summary: &Summary) -> String {
     if summary.blocked > 0 {
         text.push_str(&format!(", {} not decided", summary.blocked));
     }
+    let mut of_these = Vec::new();
     if summary.drift > 0 {
-        text.push_str(&format!("; {} by drift", summary.drift));
+        of_these.push(format!("{} by drift", summary.drift));
+    }
+    if summary.assumed > 0 {
+        of_these.push(format!("{} only if missing", summary.assumed));
+    }
+    if !of_these.is_empty() {
+        text.push_str(&format!("; {}", of_these.join(", ")));
     }
     text.push('.');
     text

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::id::Digest;
 use crate::plan::reason::{Forces, Reason, Shown};
 use crate::plan::step::{Action, Change, Cost, Step};
+use crate::plan::summary::Costs;
 
 /// A reason as a plan's line says it: `because …`, or for what the world did,
 /// `changed outside a3: …`.
@@ -73,6 +74,12 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::NotNeeded => "no release that stays needs them".into(),
         Reason::NewMachine => "the machine is new".into(),
         Reason::NotSeen => "the machine cannot be asked yet".into(),
+        Reason::StopsWithMachine { comes_back: true } => {
+            "it stops with the machine; the engine there may start it by itself".into()
+        }
+        Reason::StopsWithMachine { comes_back: false } => {
+            "it stops with the machine, and its `restart` leaves it so".into()
+        }
     }
 }
 
@@ -137,6 +144,53 @@ pub fn cost_text(cost: Cost) -> Option<String> {
         }
         Cost::DataAtRisk => Some("its disk ends with it: what is only there is lost".into()),
         Cost::DataLost => Some("data at risk: what is in them is lost".into()),
+    }
+}
+
+/// What a whole plan costs, the worst first; `None` when nobody notices.
+pub fn costs_text(costs: &Costs) -> Option<String> {
+    let mut parts = Vec::new();
+    let mut say = |count: usize, what: &dyn Fn(String) -> String, thing: &str| {
+        if count > 0 {
+            parts.push(what(counted(count, thing)));
+        }
+    };
+    say(costs.lost_volumes, &|volumes| format!("{volumes} with all data lost"), "volume");
+    say(costs.ended_machines, &|ended| format!("{ended} ended, with all data on the disk"), "machine");
+    say(
+        costs.replaced_machines,
+        &|replaced| format!("{replaced} replaced: away for minutes, all data on the disk lost"),
+        "machine",
+    );
+    say(
+        costs.stop_starts,
+        &|stopped| format!("{stopped} stopped and started: away for about a minute"),
+        "machine",
+    );
+    let each = if costs.restarts > 1 { " each" } else { "" };
+    let grace = costs.gap_at_most.unwrap_or_default();
+    say(
+        costs.restarts,
+        &|restarted| format!("{restarted} restarted: away for about 1 s{each}, at most {grace} s"),
+        "service",
+    );
+    say(
+        costs.launched_machines,
+        &|launched| format!("{launched} launched, billed by AWS until it ends"),
+        "machine",
+    );
+    (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
+}
+
+/// Why steps are not the last word, and what they rest on meanwhile.
+pub fn provisional_text(steps: &[&Step]) -> &'static str {
+    let has = |reason: &Reason| steps.iter().any(|step| step.reasons.contains(reason));
+    if has(&Reason::NotSeen) {
+        "if it is missing or differs there; looked at again when the machine answers"
+    } else if has(&Reason::NewMachine) || has(&Reason::DockerUnknown) {
+        "as on a fresh machine; planned again when it answers"
+    } else {
+        "as the machine is now; planned again on the way"
     }
 }
 

@@ -485,6 +485,8 @@ pub enum EnvValue {
     Resolved(secrecy::SecretString),
     /// Read when it is needed.
     Secret(SecretSource),
+    /// A bare name that is not set here: the container is without it, even if its image sets it.
+    Unset,
 }
 
 impl PartialEq for EnvValue {
@@ -494,6 +496,7 @@ impl PartialEq for EnvValue {
             (Self::Plain(a), Self::Plain(b)) => a == b,
             (Self::Resolved(a), Self::Resolved(b)) => a.expose_secret() == b.expose_secret(),
             (Self::Secret(a), Self::Secret(b)) => a == b,
+            (Self::Unset, Self::Unset) => true,
             _ => false,
         }
     }

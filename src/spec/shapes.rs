@@ -221,18 +221,28 @@ impl<const SECRETS: bool> JsonSchema for Pairs<SECRETS> {
     }
 }
 
-/// Labels, options: names with plain values, taken apart from [`Pairs`] for those who need no more.
-pub(crate) fn plain(pairs: &Key<Pairs<false>>, cx: &mut Cx<'_>) -> IndexMap<String, String> {
-    let mut plain = IndexMap::new();
+/// Labels, tags, options: names with plain values, a bare name with an empty one (as in Compose).
+pub(crate) fn plain(pairs: &Key<Pairs<false>>) -> IndexMap<String, String> {
+    let all = pairs.get().into_iter().flat_map(|pairs| &pairs.0);
+    let text = |pair: &Pair| match &pair.value {
+        PairValue::Text { text, .. } => text.clone(),
+        PairValue::Inherited | PairValue::Secret(_) => String::new(),
+    };
+    all.map(|(name, pair)| (name.clone(), text(pair))).collect()
+}
+
+/// Build arguments: a bare name takes its value from the environment, and is not given where it is not set.
+pub(crate) fn arguments(pairs: &Key<Pairs<false>>, cx: &mut Cx<'_>) -> IndexMap<String, String> {
+    let mut arguments = IndexMap::new();
     for (name, pair) in pairs.get().iter().flat_map(|pairs| &pairs.0) {
         match &pair.value {
-            PairValue::Text { text, .. } => drop(plain.insert(name.clone(), text.clone())),
+            PairValue::Text { text, .. } => drop(arguments.insert(name.clone(), text.clone())),
             PairValue::Inherited => match cx.env.get(name) {
-                Some(value) => drop(plain.insert(name.clone(), value.clone())),
+                Some(value) => drop(arguments.insert(name.clone(), value.clone())),
                 None => drop(cx.notices.insert(name.clone())),
             },
             PairValue::Secret(_) => {}
         }
     }
-    plain
+    arguments
 }

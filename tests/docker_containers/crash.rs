@@ -11,7 +11,7 @@ use crate::stage::{Cut, Stage, When, docker, port};
 const MANY: usize = 40;
 
 async fn cut_swap(stage: &Stage, new: &NewContainer, requests: usize, when: When) -> Result<(), SwapError> {
-    let swap = Swap { new, proof: Proof::default(), way_back: None };
+    let swap = Swap { new, proof: Proof::default(), way_back: None, formerly: &[] };
     let ended = Cut::after(requests, when).swap(&swap, &|_| {}).await.map(drop);
     if when == When::After {
         // What is under way in the engine ends without us.
@@ -22,7 +22,7 @@ async fn cut_swap(stage: &Stage, new: &NewContainer, requests: usize, when: When
 }
 
 async fn swap(stage: &Stage, new: &NewContainer) {
-    let swap = Swap { new, proof: Proof::default(), way_back: None };
+    let swap = Swap { new, proof: Proof::default(), way_back: None, formerly: &[] };
     stage.engine.swap(&swap, &stage.sink()).await.unwrap();
 }
 
@@ -93,7 +93,7 @@ async fn between_stop_and_start() {
         if failing {
             // What is wanted now cannot start: the old one was stopped by the swap, so it runs again.
             let bad = stage.with(3, |settings| settings.command = Some(vec!["/nope".into()]));
-            let swap = Swap { new: &bad, proof: Proof::default(), way_back: None };
+            let swap = Swap { new: &bad, proof: Proof::default(), way_back: None, formerly: &[] };
             stage.engine.swap(&swap, &stage.sink()).await.unwrap_err();
             assert_eq!(stage.state().await, stage.running(1));
         } else {
@@ -124,4 +124,44 @@ async fn on_the_way_back() {
         docker(&["rm", "-fv", &stage.name()]);
     }
     panic!("a swap never went back within {MANY} requests");
+}
+
+/// The service gets another container name: the old one stays under its own until the new one works.
+#[tokio::test]
+async fn under_another_name() {
+    for when in [When::Before, When::After] {
+        let stage = Stage::new(if when == When::Before { "renamebefore" } else { "renameafter" });
+        let (new, formerly) = stage.renamed(2);
+        let (mut bad, _) = stage.renamed(3);
+        bad.settings.command = Some(vec!["/nope".into()]);
+        bad.labels.insert("dev.a3.config".into(), "1:bad".into());
+        let mut cuts = 0;
+        for requests in 1..MANY {
+            swap(&stage, &stage.version(1)).await;
+            let swap = |new| Swap { new, proof: Proof::default(), way_back: None, formerly: &formerly };
+            let cut = Cut::after(requests, when).swap(&swap(&new), &|_| {}).await;
+            if when == When::After {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+            }
+            if cut.is_ok() {
+                assert_eq!(stage.state().await, [(stage.other_name(), 2, true)]);
+                break;
+            }
+            cuts += 1;
+            let left = stage.state().await;
+            if requests % 2 == 0 && left.iter().any(|(name, ..)| *name == stage.name()) {
+                // What is wanted next cannot start: the old one runs again, under the name that it had.
+                stage.engine.swap(&swap(&bad), &stage.sink()).await.unwrap_err();
+                assert_eq!(stage.state().await, stage.running(1), "cut at {requests} left {left:?}");
+            }
+            stage.engine.swap(&swap(&new), &stage.sink()).await.unwrap();
+            assert_eq!(
+                stage.state().await,
+                [(stage.other_name(), 2, true)],
+                "cut at {requests} left {left:?}"
+            );
+            docker(&["rm", "-fv", &stage.other_name()]);
+        }
+        assert!(cuts > 8, "a swap has more requests than {cuts}");
+    }
 }

@@ -19,7 +19,7 @@ use stage::{Stage, docker, port};
 
 /// A swap without any check.
 async fn swap(stage: &Stage, new: &a3::docker::NewContainer) -> Result<Swapped, SwapError> {
-    let swap = Swap { new, proof: Proof::default(), way_back: None };
+    let swap = Swap { new, proof: Proof::default(), way_back: None, formerly: &[] };
     stage.engine.swap(&swap, &stage.sink()).await
 }
 
@@ -31,6 +31,36 @@ async fn answer(container: ContainerDetail) -> Result<String, String> {
     let client = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
     let reply = client.get(url).send().await.map_err(|error| error.to_string())?;
     reply.text().await.map(|text| text.trim().to_owned()).map_err(|error| error.to_string())
+}
+
+/// Whose name changes is no less safe: a check that fails brings the old one back under the old name.
+#[tokio::test]
+async fn another_name_whose_check_fails_leaves_the_old_one_running() {
+    let stage = Stage::new("renamefails");
+    swap(&stage, &stage.with(1, |settings| settings.ports = vec![port(7021)])).await.unwrap();
+    let before = docker(&["inspect", "-f", "{{.Id}}", &stage.name()]);
+    let (mut new, formerly) = stage.renamed(2);
+    new.settings.ports = vec![port(7021)];
+    let probe = |_| -> BoxFuture<'_, Result<(), String>> { Box::pin(async { Err("it answers 500".into()) }) };
+    let proof = Proof { probe: Some((&probe, Duration::from_secs(2))), cut: None };
+    let failing = Swap { new: &new, proof, way_back: None, formerly: &formerly };
+    let error = stage.engine.swap(&failing, &stage.sink()).await.unwrap_err();
+    assert!(matches!(error, SwapError::Failed { back: Back::Runs, .. }), "{}", chain(&error));
+    assert_eq!(stage.state().await, stage.running(1));
+    assert_eq!(docker(&["inspect", "-f", "{{.Id}}", &stage.name()]), before);
+
+    // And one that somebody had stopped stays stopped.
+    docker(&["stop", "-t", "1", &stage.name()]);
+    let error = stage.engine.swap(&failing, &stage.sink()).await.unwrap_err();
+    assert!(matches!(error, SwapError::Failed { back: Back::Stopped, .. }), "{}", chain(&error));
+    assert_eq!(stage.state().await, [(stage.name(), 1, false)]);
+
+    // A container of that name with another mark is not ours: nothing is touched.
+    let foreign = [a3::docker::Former { name: stage.name(), mark: "another".into() }];
+    let swap = Swap { formerly: &foreign, ..failing };
+    let error = stage.engine.swap(&swap, &stage.sink()).await.unwrap_err();
+    assert!(matches!(error, SwapError::Foreign(_)), "{}", chain(&error));
+    assert_eq!(stage.state().await, [(stage.name(), 1, false)]);
 }
 
 #[tokio::test]
@@ -49,8 +79,11 @@ async fn a_new_container_takes_the_place_of_the_old_one() {
         })
     };
     let proof = Proof { probe: Some((&probe, Duration::from_secs(20))), cut: None };
-    let swapped =
-        stage.engine.swap(&Swap { new: &second, proof, way_back: None }, &stage.sink()).await.unwrap();
+    let swapped = stage
+        .engine
+        .swap(&Swap { new: &second, proof, way_back: None, formerly: &[] }, &stage.sink())
+        .await
+        .unwrap();
     println!("gap: {:?}", swapped.gap.expect("an old one was stopped"));
     assert_eq!(stage.state().await, stage.running(2));
 
@@ -103,7 +136,7 @@ async fn one_that_fails_its_check_goes_and_its_last_lines_are_told() {
     let probe = |_| -> BoxFuture<'_, Result<(), String>> { Box::pin(async { Err("status 500".into()) }) };
     let proof = Proof { probe: Some((&probe, Duration::from_millis(1500))), cut: None };
     let new = stage.version(2);
-    let swap = Swap { new: &new, proof, way_back: None };
+    let swap = Swap { new: &new, proof, way_back: None, formerly: &[] };
     let error = stage.engine.swap(&swap, &stage.sink()).await.unwrap_err();
     assert!(chain(&error).contains("does not work; the old one runs again"), "{}", chain(&error));
     assert!(chain(&error).contains("status 500"), "{}", chain(&error));
@@ -231,7 +264,7 @@ async fn containers_that_remove_themselves() {
     let recorded = version(4);
     let mut bad = version(5);
     bad.settings.command = shell("exit 7");
-    let swap = Swap { new: &bad, proof: Proof::default(), way_back: Some(&recorded) };
+    let swap = Swap { new: &bad, proof: Proof::default(), way_back: Some(&recorded), formerly: &[] };
     stage.engine.swap(&swap, &stage.sink()).await.unwrap_err();
     assert_eq!(stage.state().await, stage.running(4));
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::task::{Context, Poll};
 
-use a3::docker::{ByteStream, Dial, Engine, NewContainer, UnixSocket};
+use a3::docker::{ByteStream, Dial, Engine, Former, NewContainer, UnixSocket};
 use a3::event::Activity;
 use a3::id::Slot;
 use a3::plan::names::{self, label};
@@ -103,6 +103,23 @@ impl Stage {
         self.with(release, |_| {})
     }
 
+    /// The same service under another name, and where its container may still be.
+    pub(crate) fn renamed(&self, release: u64) -> (NewContainer, [Former; 2]) {
+        let formers =
+            [self.name(), self.old_name()].map(|name| Former { name, mark: self.mark(&self.name()) });
+        let mut new = self.with(release, |settings| settings.name = self.other_name());
+        new.labels.insert(label::OWN.into(), self.mark(&self.other_name()));
+        (new, formers)
+    }
+
+    pub(crate) fn other_name(&self) -> String {
+        format!("{}-songs", self.deployment)
+    }
+
+    fn mark(&self, name: &str) -> String {
+        names::own_mark(&self.deployment, &Slot::new("local", 0), "web", name)
+    }
+
     pub(crate) fn with(&self, release: u64, change: impl FnOnce(&mut Settings)) -> NewContainer {
         let script = format!(
             "trap 'exit 0' TERM; mkdir /tmp/w; echo v{release} > /tmp/w/index.html; \
@@ -137,7 +154,7 @@ impl Stage {
             in_place: InPlace::default(),
         };
         change(&mut settings);
-        let own = names::own_mark(&self.deployment, &Slot::new("local", 0), "web", &self.name());
+        let own = self.mark(&self.name());
         let config = format!("1:{release}");
         let labels = [
             (label::DEPLOYMENT, self.deployment.as_str()),

@@ -186,3 +186,40 @@ fn depends_on_sets_the_order() {
     assert_eq!(runs[0].address, "web/0/s2");
     assert!(runs[1].after.contains(&runs[0].id));
 }
+
+/// The old one stays under its name until the new one has proven itself: one step, a swap.
+#[test]
+fn container_name_changed() {
+    let (mut spec, seen) = on_host();
+    spec.services["s2"].container_name = "songs".into();
+    let plan = planned("container_name_changed", &spec, &seen);
+    assert_eq!(kinds(&plan), ["run"]);
+    // Cut off half-way, both are there: the swap goes on, and the old one is not just removed.
+    let after = simulate::apply_plan(&spec, &seen, &plan);
+    let mut both = after.clone();
+    let old = facts(&mut seen.clone(), 0).containers[0].clone();
+    facts(&mut both, 0).containers.push(old);
+    let plan = planned("container_name_changed_half", &spec, &both);
+    assert_eq!(kinds(&plan), ["run"]);
+    // Without the new one's image nothing happens to the old one.
+    let mut away = seen;
+    away.images["s2"].reference = RemoteSeen::Unreachable(super::away());
+    away.images["s2"].source_tag = RemoteSeen::Unreachable(super::away());
+    assert!(a3::plan::plan(&spec, &away, &Options::default()).steps.is_empty());
+}
+
+/// Two services take each other's name: one has to go first, and the plan says that it has no way back.
+#[test]
+fn container_names_exchanged() {
+    let (mut spec, mut seen) = on_host();
+    spec.services.insert("other".into(), bare_service("other", "ghcr.io/me/other:1"));
+    seen.images.insert("other".into(), seen.images["s2"].clone());
+    seen.images["other"].source = None;
+    let both = simulate::apply(&spec, &seen, &Options::default());
+    let names = ["s2", "other"].map(|name| spec.services[name].container_name.clone());
+    spec.services["s2"].container_name.clone_from(&names[1]);
+    spec.services["other"].container_name.clone_from(&names[0]);
+    let plan = planned("container_names_exchanged", &spec, &both);
+    assert_eq!(kinds(&plan), ["remove_container", "remove_container", "run", "run"]);
+    assert_eq!(plan.notices.len(), 2);
+}

@@ -44,7 +44,31 @@ fn type_changed_within_the_architecture() {
     let (mut spec, seen) = on_ec2();
     edit_ec2(&mut spec, |ec2| ec2.instance_type = "t3.small".into());
     let plan = planned("type_changed", &spec, &seen);
-    assert_eq!(kinds(&plan), ["modify", "copy", "login", "run"]);
+    assert_eq!(kinds(&plan), ["modify", "start_container"]);
+    assert!(plan.steps[1].provisional);
+}
+
+/// What is on the disk stays: a stop and start shows what the machine needs, not what a fresh one would.
+#[test]
+fn type_changed_with_more() {
+    let (mut spec, mut seen) = on_ec2();
+    spec.services
+        .insert("job".into(), Service { restart: Restart::No, ..bare_service("job", "ghcr.io/me/job:1") });
+    let mut image = seen.images["s2"].clone();
+    (image.source, image.reference) = (None, RemoteSeen::Found(remote("job", None)));
+    seen.images.insert("job".into(), image);
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    edit_ec2(&mut spec, |ec2| ec2.instance_type = "t3.small".into());
+    spec.services["s2"].environment.insert("LOG".into(), EnvValue::Plain("debug".into()));
+    spec.services["s2"].mem_limit = Some(256 << 20);
+    spec.keep_releases = 1;
+    seen.files["s2"][0].digest = digest("edited");
+    let plan = planned("type_changed_with_more", &spec, &seen);
+    assert_eq!(kinds(&plan), ["modify", "copy", "run", "start_container", "prune"]);
+    assert!(plan.steps[1..].iter().all(|step| step.provisional && step.after.contains(&plan.steps[0].id)));
+    // An engine that cannot be asked may be what the restart is for.
+    facts(&mut seen, 0).engine = Seen::Unreachable(away());
+    assert!(a3::plan::plan(&spec, &seen, &Options::default()).blocked.is_empty());
 }
 
 #[test]

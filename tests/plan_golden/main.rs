@@ -33,7 +33,7 @@ use a3::plan::{Destroy, Options, hash, plan, plan_destroy};
 use a3::report::look::Look;
 use a3::report::plan_json::PlanDocument;
 use a3::report::plan_text::plan_text;
-use a3::spec::{Ami, EnvValue, OnChange, Protocol, Restart, SecretSource, Spec};
+use a3::spec::{Ami, EnvValue, OnChange, Protocol, Restart, SecretSource, Service, Spec};
 use secrecy::SecretString;
 use support::simulate;
 use support::world::*;

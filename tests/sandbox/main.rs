@@ -10,6 +10,7 @@ mod begin;
 mod bystanders;
 mod changes;
 mod cloud;
+mod compose;
 mod credentials;
 mod deadline;
 mod deployment;

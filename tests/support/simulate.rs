@@ -13,7 +13,8 @@ use a3::plan::names::{self, kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Installer, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, hash, own_tags, paths, plan, plan_host};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped, VERSION};
-use a3::spec::{Port, Spec, VolumeSource};
+use a3::spec::{Port, Restart, Spec, VolumeSource};
+use indexmap::IndexMap;
 use secrecy::SecretString;
 
 use super::world;
@@ -42,8 +43,8 @@ pub(crate) fn apply_plan_on(spec: &Spec, seen: &Observed, planned: &Plan, disks:
         for before in &step.after {
             assert!(before.0 < step.id.0, "{} comes before what it needs", step.title());
         }
-        if let Action::Run(run) = &step.action {
-            world.images.insert(run.service.clone(), world.resolved(&run.image));
+        for (service, image) in &planned.images {
+            world.images.insert(service.clone(), world.resolved(image));
         }
         if step.provisional {
             later.extend(slot_of(&step.action).filter(|slot| !later.contains(slot)));
@@ -90,7 +91,14 @@ fn slot_of(action: &Action) -> Option<Slot> {
         Action::Run(run) => Some(run.slot.clone()),
         Action::Install(install) => Some(install.slot.clone()),
         Action::Admit { slot, .. } => Some(slot.clone()),
-        Action::Copy { slot, .. } | Action::Login { slot, .. } => Some(slot.clone()),
+        Action::Copy { slot, .. }
+        | Action::RemoveFiles { slot, .. }
+        | Action::Login { slot, .. }
+        | Action::Restart { slot, .. }
+        | Action::StartContainer { slot, .. }
+        | Action::UpdateContainer { slot, .. }
+        | Action::RemoveContainer { slot, .. }
+        | Action::Prune { slot, .. } => Some(slot.clone()),
         _ => None,
     }
 }
@@ -104,6 +112,10 @@ struct World<'a> {
     made: BTreeMap<StepId, Digest>,
     images: BTreeMap<String, Image>,
     disks: Disks,
+    /// The machines as the plan saw them.
+    before: IndexMap<Slot, HostSeen>,
+    /// Machines that took another's place.
+    replaced: Vec<Slot>,
     /// The number of the release that was begun on a machine.
     begun: BTreeMap<Slot, u64>,
 }
@@ -114,7 +126,17 @@ impl<'a> World<'a> {
             seen.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
         let release = records.map(Record::last_release).max().unwrap_or(0) + 1;
         let (made, images, disks) = (BTreeMap::new(), BTreeMap::new(), Disks::new());
-        Self { spec, seen: seen.clone(), release, made, images, disks, begun: BTreeMap::new() }
+        Self {
+            spec,
+            seen: seen.clone(),
+            release,
+            made,
+            images,
+            disks,
+            before: seen.hosts.clone(),
+            replaced: Vec::new(),
+            begun: BTreeMap::new(),
+        }
     }
 
     fn step(&mut self, step: &Step) {
@@ -216,6 +238,7 @@ impl<'a> World<'a> {
         let before = self.seen.hosts.get(&launch.slot).and_then(HostSeen::facts);
         let record = before.and_then(|facts| facts.record.clone()).filter(|_| launch.replaces.is_some());
         if let Some(old) = &launch.replaces {
+            self.replaced.push(launch.slot.clone());
             self.terminate(&launch.slot, old);
         }
         let cloud = self.cloud(&launch.slot.group).clone();
@@ -286,6 +309,24 @@ impl<'a> World<'a> {
                     Some(ttl.map_or_else(String::new, |ttl| (one.created + ttl.as_secs()).to_string()));
             }
         });
+        if modify.instance_type.is_some() {
+            self.restarted(&modify.slot);
+        }
+    }
+
+    /// A machine that stops and starts has its disk, and of its containers those run that its engine starts.
+    fn restarted(&mut self, slot: &Slot) {
+        let services = self.spec.services.clone();
+        let Some(HostSeen::Ready(facts)) = self.seen.hosts.get_mut(slot) else { return };
+        for one in &mut facts.containers {
+            let service = one.labels.get(label::SERVICE).and_then(|name| services.get(name));
+            let policy = service.map(|service| service.restart);
+            if one.state == ContainerState::Running
+                && matches!(policy, Some(Restart::No | Restart::OnFailure(_)))
+            {
+                (one.state, one.ports) = (ContainerState::Exited(143), Vec::new());
+            }
+        }
     }
 
     /// Deletes what is left in a region, and else what the group there has.
@@ -345,17 +386,37 @@ impl<'a> World<'a> {
     fn begun(&mut self, slot: &Slot) -> &mut Release {
         let (known, rollback) = (self.begun.get(slot).copied(), self.spec.rollback.clone());
         let release = self.release;
-        let record = self.host(slot).record.as_ref().unwrap();
+        let record = self.host(slot).record.clone().unwrap();
         // A machine that could not be seen when the plan was made may be further.
         let number = known.unwrap_or_else(|| release.max(record.last_release() + 1));
         self.begun.insert(slot.clone(), number);
+        let there = self.may_be_there(slot, &record);
         let releases = &mut self.host(slot).record.as_mut().unwrap().releases;
         if known.is_none() {
-            let services = releases.last().map(|last| last.services.clone()).unwrap_or_default();
+            let mut services = releases.last().map(|last| last.services.clone()).unwrap_or_default();
+            services.retain(|service, _| there.contains(service));
             let (status, by, at) = (ReleaseStatus::Complete, "me@laptop".into(), world::NOW);
             releases.push(Release { number, status, by, at, services, rollback });
         }
         releases.last_mut().unwrap()
+    }
+
+    /// The services of the last release that may still be on a machine.
+    fn may_be_there(&self, slot: &Slot, record: &Record) -> Vec<String> {
+        let wanted = |service: &str| self.spec.services_on(&slot.group).any(|one| one.name == service);
+        let before = self.before.get(slot).and_then(HostSeen::facts);
+        let last = record.releases.last().into_iter().flat_map(|last| last.services.keys());
+        let there = last.filter(|service| {
+            wanted(service)
+                || match before {
+                    _ if self.replaced.contains(slot) => false,
+                    Some(facts) => {
+                        facts.containers.iter().any(|one| one.labels.get(label::SERVICE) == Some(*service))
+                    }
+                    None => true,
+                }
+        });
+        there.cloned().collect()
     }
 
     fn on_host(&mut self, step: &Step) {
@@ -505,7 +566,11 @@ impl<'a> World<'a> {
             assert!(one.name != *name || one.labels.get(label::SERVICE) == Some(&run.service), "{name}");
         };
         host.containers.iter().for_each(free);
-        for gone in [name.clone(), names::old_container(name)] {
+        for former in &run.formerly {
+            let one = host.containers.iter().find(|one| one.name == *former).unwrap();
+            assert_eq!(one.labels.get(label::SERVICE), Some(&run.service), "{former}");
+        }
+        for gone in run.formerly.iter().cloned().chain([name.clone(), names::old_container(name)]) {
             silence(host, &gone);
             host.containers.retain(|one| one.name != gone);
         }

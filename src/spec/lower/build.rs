@@ -8,7 +8,7 @@ use crate::spec::model::Build;
 use crate::spec::raw::service::RawBuild;
 use crate::spec::read::{At, Cx};
 use crate::spec::scalars::Text;
-use crate::spec::shapes::plain;
+use crate::spec::shapes::{arguments, plain};
 
 /// The build; `None` when its folder is missing.
 pub(crate) fn lower(at: &At<RawBuild>, cx: &mut Cx<'_>) -> Option<Build> {
@@ -34,11 +34,11 @@ pub(crate) fn lower(at: &At<RawBuild>, cx: &mut Cx<'_>) -> Option<Build> {
     Some(Build {
         context: raw.context.get()?.0.clone(),
         dockerfile: raw.dockerfile.get().map_or_else(|| "Dockerfile".into(), |Text(path)| path.clone()),
-        args: plain(&raw.args, cx),
+        args: arguments(&raw.args, cx),
         target: raw.target.get().map(|Text(target)| target.clone()),
         secrets,
         cache_from: cache_from.map(|image| image.value.0.clone()).collect(),
-        labels: plain(&raw.labels, cx),
+        labels: plain(&raw.labels),
         pull: raw.pull.get().is_some_and(|flag| flag.0),
         no_cache: raw.no_cache.get().is_some_and(|flag| flag.0),
     })

@@ -131,7 +131,7 @@ fn tags(raw: &RawEc2, cx: &mut Cx<'_>) -> IndexMap<String, String> {
             cx.report(problem.label("here").help("give it another name"));
         }
     }
-    plain(&raw.tags, cx)
+    plain(&raw.tags)
 }
 
 fn spot(raw: &RawEc2, cx: &mut Cx<'_>) -> Option<Spot> {

@@ -34,14 +34,8 @@ pub(crate) fn lower(raw: &RawService, active: bool, cx: &mut Cx<'_>) -> IndexMap
             PairValue::Text { text, interpolated: true } => resolved(text.clone()),
             PairValue::Text { text, interpolated: false } => EnvValue::Plain(text.clone()),
             PairValue::Secret(source) => EnvValue::Secret(source.clone()),
-            // As in Compose: a bare name passes on what is set, and is nothing otherwise.
-            PairValue::Inherited => match cx.env.get(name) {
-                Some(value) => resolved(value.clone()),
-                None => {
-                    environment.shift_remove(name);
-                    continue;
-                }
-            },
+            // As in Compose: a bare name passes on what is set, and takes away what the image sets otherwise.
+            PairValue::Inherited => cx.env.get(name).cloned().map_or(EnvValue::Unset, resolved),
         };
         environment.insert(name.clone(), value);
     }

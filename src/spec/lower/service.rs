@@ -86,9 +86,9 @@ pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_
         environment: environment::lower(raw, active, cx),
         user: raw.user.get().map(|user| user.0.clone()),
         working_dir: text(&raw.working_dir),
-        labels: plain(&raw.labels, cx),
+        labels: plain(&raw.labels),
         hostname: text(&raw.hostname),
-        healthcheck: raw.healthcheck.at().map(|check| healthcheck(check, cx)),
+        healthcheck: raw.healthcheck.get().map(healthcheck),
         depends_on: depends_on.iter().map(|(name, _)| name.clone()).collect(),
         profiles: texts(&raw.profiles),
         stop_grace_period: grace(raw, cx),
@@ -97,7 +97,7 @@ pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_
         cap_drop: texts(&raw.cap_drop),
         mem_limit: raw.mem_limit.get().map(|size| size.0),
         nano_cpus: raw.cpus.get().map(|cpus| cpus.0),
-        logging: logging(raw, cx),
+        logging: logging(raw),
         ulimits: ulimits(raw, cx),
         tmpfs,
         shm_size: raw.shm_size.get().map(|size| size.0),
@@ -268,17 +268,12 @@ fn lower_check(at: &At<RawCheck>, ports: &[(Port, Origin)], cx: &mut Cx<'_>) -> 
     })
 }
 
-fn healthcheck(at: &At<RawHealthcheck>, cx: &mut Cx<'_>) -> Healthcheck {
-    let raw = &at.value;
-    let disabled = is_set(&raw.disable);
-    if let (true, Some(test)) = (disabled, raw.test.key()) {
-        let problem = Problem::new(test, "`test` does not go with `disable: true`").label("here");
-        cx.report(problem.help("take one of them out"));
-    }
+/// `disable` wins over `test`, which may be another file's.
+fn healthcheck(raw: &RawHealthcheck) -> Healthcheck {
     let span = |key: &Key<crate::spec::quantities::Span>| key.get().map(|span| span.0);
     let test = raw.test.get().map(|test| test.0.clone()).unwrap_or_default();
     Healthcheck {
-        test: if disabled { vec!["NONE".into()] } else { test },
+        test: if is_set(&raw.disable) { vec!["NONE".into()] } else { test },
         interval: span(&raw.interval),
         timeout: span(&raw.timeout),
         retries: raw.retries.get().map(|number| number.unsigned()),
@@ -295,11 +290,11 @@ fn grace(raw: &RawService, cx: &mut Cx<'_>) -> Duration {
     grace.value.0
 }
 
-fn logging(raw: &RawService, cx: &mut Cx<'_>) -> Option<Logging> {
+fn logging(raw: &RawService) -> Option<Logging> {
     let logging = raw.logging.get()?;
     Some(Logging {
         driver: logging.driver.get().map(|Text(driver)| driver.clone()),
-        options: plain(&logging.options, cx),
+        options: plain(&logging.options),
     })
 }
 

@@ -157,6 +157,8 @@ async fn machines(stage: &mut Stage) {
     stage.applies("a machine less").await;
     stage.edit(&more, "");
     stage.applies("a group less").await;
+    // It takes along what the spec does not have any more.
+    stage.edit("  s2:\n", "  songs:\n");
     let replace = BTreeSet::from([Slot::new("web", 0)]);
     stage.goes("another machine", Wish::Apply(Options { replace, ..Options::default() })).await;
 }

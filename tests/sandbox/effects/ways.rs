@@ -101,6 +101,7 @@ pub(super) const WAYS: &[(&str, Option<&str>)] = &[
     ("run because container_gone", None),
     ("run because swap_interrupted", None),
     ("run of a rollback", None),
+    ("run under another name", None),
     ("run that removes itself", None),
     ("run with an anonymous volume", None),
     ("run with a named volume", None),
@@ -115,7 +116,6 @@ pub(super) const WAYS: &[(&str, Option<&str>)] = &[
     ("start_container with a check", None),
     ("update_container", None),
     ("remove_container because asked", None),
-    ("remove_container because config_changed", None),
     ("remove_container because destroy", None),
     ("remove_container because left_spec", None),
     ("remove_container of a one-off", None),
@@ -249,6 +249,7 @@ fn run(spec: &Spec, step: &Step, because: impl Iterator<Item = String>) -> Vec<S
         |wanted: fn(&VolumeSource) -> bool| run.settings.volumes.iter().any(|one| wanted(&one.source));
     let what = [
         (spec.rollback.is_some(), "run of a rollback"),
+        (!run.formerly.is_empty(), "run under another name"),
         (run.settings.auto_remove, "run that removes itself"),
         (mounts(|source| matches!(source, VolumeSource::Anonymous)), "run with an anonymous volume"),
         (mounts(|source| matches!(source, VolumeSource::Named(_))), "run with a named volume"),
