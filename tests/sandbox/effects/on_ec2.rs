@@ -76,7 +76,13 @@ async fn containers(stage: &mut Stage) {
     let named = second.replace("container_name: front", "container_name: behind");
     stage.edit(&second, &named);
     stage.applies("another name").await;
-    stage.edit(&named, "");
+    let exchanged = named.replace("container_name: behind", "container_name: s2");
+    stage.edit(&named, "NAMED\n");
+    stage.edit("container_name: s2", "container_name: behind");
+    stage.edit("NAMED\n", &exchanged);
+    stage.applies("names exchanged").await;
+    stage.edit(&exchanged, "");
+    stage.edit("container_name: behind", "container_name: s2");
     stage.applies("a service less").await;
     stage.edit("keep_releases: 1\n", "");
 }

@@ -116,6 +116,7 @@ pub(super) const WAYS: &[(&str, Option<&str>)] = &[
     ("start_container with a check", None),
     ("update_container", None),
     ("remove_container because asked", None),
+    ("remove_container because config_changed", None),
     ("remove_container because destroy", None),
     ("remove_container because left_spec", None),
     ("remove_container of a one-off", None),
