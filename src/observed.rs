@@ -94,6 +94,8 @@ pub struct ImageSeen {
     pub platform: Platform,
     /// Digest of the source, for a service with `build`.
     pub source: Option<Digest>,
+    /// Its files and their bytes.
+    pub context: Option<(usize, u64)>,
     /// The spec's reference in the registry; [`RemoteSeen::NotAsked`] on `local` with `build`.
     pub reference: RemoteSeen,
     /// `REPO:src-<12>` in the registry.
@@ -185,6 +187,9 @@ pub struct CloudSeen {
     pub vpc_id: Option<String>,
     /// The managed security group, if it exists with our mark.
     pub security_group: Option<SecurityGroup>,
+    /// Where the group's own `vpc_security_group_ids` take the place of the managed one: other people's live
+    /// instances that use the managed one.
+    pub held_by: Vec<String>,
     /// A group with the managed name that does not carry our mark.
     pub foreign_group: Option<String>,
     /// The managed key pair's fingerprint or id, if it exists with our mark.
@@ -346,6 +351,9 @@ pub struct SecurityGroup {
     pub id: String,
     /// Its inbound rules.
     pub rules: Vec<IngressRule>,
+    /// Tag `a3:asked`: which of them a3 has opened.
+    #[serde(default)]
+    pub asked: Option<String>,
 }
 
 /// An inbound rule.

@@ -6,7 +6,7 @@ use super::args::{ApplyArgs, DestroyArgs, PlanArgs};
 use super::exit::Exit;
 use super::fault::{Ended, Fault};
 use super::work::{self, How, Wish};
-use super::{Session, access, saved, terminal};
+use super::{Session, access, saved, scope, terminal};
 use crate::id::Slot;
 use crate::observe::Need;
 use crate::observe::secrets::Consent;
@@ -25,7 +25,7 @@ use crate::spec::Spec;
 pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
     let spec = session.load(args.spec.spec.as_ref())?;
     notice_rename(session, &spec);
-    let options = work::options(&spec, &args.scope)?;
+    let options = scope::options(&spec, &args.scope)?;
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let looked = work::look(&spec, &Wish::Apply(options.clone()), consent).await?;
     if args.json {
@@ -69,7 +69,7 @@ async fn apply_approved(
     notice_rename(session, &spec);
     let options = match approved {
         Some((_, saved)) => saved.options.clone(),
-        None => work::options(&spec, &args.scope)?,
+        None => scope::options(&spec, &args.scope)?,
     };
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let _lock = work::lock(&spec).await?;

@@ -23,6 +23,7 @@ mod rollback;
 mod run;
 mod run_image;
 mod saved;
+mod scope;
 mod spec;
 mod ssh;
 mod status;

@@ -1,10 +1,8 @@
 //! What `plan`, `apply` and `destroy` share: open the world, plan, ask, do, report.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::args::Scope;
 use super::exit::Exit;
 use super::fault::{Ended, Fault};
 use super::{Session, terminal};
@@ -16,7 +14,7 @@ use crate::observe::{Need, World, observe, observe_built};
 use crate::observed::Observed;
 use crate::plan::step::{Plan, Step};
 use crate::plan::summary::Ending;
-use crate::plan::{Destroy, ImageGoal, Options, plan, plan_destroy};
+use crate::plan::{Destroy, Options, plan, plan_destroy};
 use crate::record::lock::{FileLock, holder, state_folder};
 use crate::report::reporter::Talk;
 use crate::report::{Look, Reporter, plan_text};
@@ -67,41 +65,6 @@ pub(crate) async fn look(spec: &Spec, wish: &Wish, consent: Consent) -> Result<L
         Wish::Destroy(destroy) => plan_destroy(spec, &observed, destroy),
     };
     Ok(Looked { world, observed, plan })
-}
-
-/// The options of `--target`, `--replace`, `--rebuild`, checked against the spec.
-pub(crate) fn options(spec: &Spec, scope: &Scope) -> Result<Options, Fault> {
-    for name in &scope.rebuild {
-        known_service(spec, name)?;
-    }
-    let mut replace = BTreeSet::new();
-    for name in &scope.replace {
-        let slot = name.parse::<Slot>().ok().filter(|slot| spec.slots().any(|(known, _)| known == *slot));
-        replace.insert(slot.ok_or_else(|| {
-            let slots: Vec<String> = spec.slots().map(|(slot, _)| slot.to_string()).collect();
-            let message = format!("`--replace {name}` names no slot; there are {}", slots.join(", "));
-            Fault::new(Exit::Usage, message, None)
-        })?);
-    }
-    for name in &scope.target {
-        let is_slot = || spec.slots().any(|(slot, _)| slot.to_string() == *name);
-        if !spec.services.contains_key(name) && !spec.groups.contains_key(name) && !is_slot() {
-            let services: Vec<&str> = spec.services.keys().map(String::as_str).collect();
-            let groups: Vec<&str> = spec.groups.keys().map(String::as_str).collect();
-            let message = format!(
-                "`--target {name}` names nothing; services: {}; groups: {}",
-                services.join(", "),
-                groups.join(", ")
-            );
-            return Err(Fault::new(Exit::Usage, message, None));
-        }
-    }
-    Ok(Options {
-        rebuild: scope.rebuild.iter().cloned().collect(),
-        replace,
-        target: scope.target.iter().cloned().collect(),
-        images: ImageGoal::Deployed,
-    })
 }
 
 /// An unknown service is refused with the list of those that there are.

@@ -180,6 +180,11 @@ impl Context {
         &self.0.entries
     }
 
+    /// How many files and links; folders are none.
+    pub fn files(&self) -> usize {
+        self.0.entries.iter().filter(|entry| entry.kind != Kind::Dir).count()
+    }
+
     /// Bytes of all files.
     pub fn size(&self) -> u64 {
         self.0.entries.iter().map(|entry| entry.size).sum()

@@ -7,6 +7,8 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 use super::network::{Managed, managed};
 use super::{Cloud, CloudError, pace, tags};
 use crate::event::Sink;
+use crate::plan::asked;
+use crate::plan::asked_rules::AskedRules;
 use crate::plan::step::{Firewall, Rule};
 use crate::wait::Found;
 
@@ -21,7 +23,8 @@ impl Cloud {
     /// id.
     ///
     /// Safe to repeat: a group of that name with our mark is taken, a rule that exists or is gone is
-    /// fine. Others' rules are not touched: rules close by id.
+    /// fine. Others' rules are not touched: rules close by id. The tag `a3:asked` comes last; after a crash
+    /// before it the next plan may say of one of these rules that somebody else had opened or closed it.
     ///
     /// # Errors
     /// A foreign group of that name, or EC2's refusal.
@@ -36,7 +39,14 @@ impl Cloud {
         for (rule, _) in &firewall.close {
             self.close(&id, rule).await?;
         }
+        self.write_asked(&id, &firewall.asked).await?;
         Ok(id)
+    }
+
+    async fn write_asked(&self, id: &str, asked: &str) -> Result<(), CloudError> {
+        let asked = [(asked::TAG.to_owned(), asked.to_owned())].into();
+        let call = self.client.create_tags().resources(id).set_tags(Some(tags::to_sdk(&asked)));
+        call.send().await.map(drop).map_err(self.failed("CreateTags"))
     }
 
     async fn create_group(&self, deployment: &str, firewall: &Firewall) -> Result<String, CloudError> {
@@ -110,11 +120,17 @@ impl Cloud {
             let (Some(id), true) = (group.group_id(), tags::belong_to(group.tags(), deployment)) else {
                 continue;
             };
-            for rule in self.group_with_rules(id).await?.rules {
-                if own.contains(&rule.description) {
-                    self.close(id, &rule.id).await?;
-                    closed.extend(rule.cidr);
-                }
+            let mut asked = AskedRules::of(tags::value(group.tags(), asked::TAG));
+            let rules = self.group_with_rules(id).await?;
+            let before = closed.len();
+            for rule in rules.into_iter().filter(|rule| own.contains(&rule.description)) {
+                self.close(id, &rule.id).await?;
+                asked.iter_mut().for_each(|asked| asked.closed(&rule));
+                closed.extend(rule.cidr);
+            }
+            // Nobody took them away.
+            if let Some(asked) = asked.filter(|_| closed.len() > before) {
+                self.write_asked(id, &asked.to_tag()).await?;
             }
         }
         closed.sort_unstable();

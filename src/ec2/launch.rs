@@ -243,6 +243,7 @@ pub(super) mod tests {
             user_data: None,
             tags: BTreeMap::new(),
             hash: "1 ami=0".into(),
+            asked: "1 type=t2.micro".into(),
             replaces: None,
         }
     }

@@ -10,6 +10,7 @@ use super::instances::{owned, state, state_name};
 use super::{Cloud, CloudError, pace, tags};
 use crate::event::Sink;
 use crate::observed::InstanceState;
+use crate::plan::asked;
 use crate::plan::step::Modify;
 use crate::wait::Found;
 
@@ -24,8 +25,12 @@ impl Cloud {
     ///
     /// Of a changed `ttl` this does EC2's part, what a shutdown means. The host's file comes from
     /// [`super::ttl_script`]; the tag `a3:hash`, by which the next plan sees the change as done, is
-    /// therefore left to the caller ([`Cloud::set_tag`]) when `modify.ttl` is there. Safe to repeat:
-    /// everything is set to a value.
+    /// therefore left to the caller ([`Cloud::set_tag`]) when `modify.ttl` is there.
+    ///
+    /// Safe to repeat after a crash anywhere: everything is set to a value. The tag `a3:asked` comes last,
+    /// since it says what has been asked for. A crash before it leaves the earlier value there: what was
+    /// done stands, and a field that is changed outside a3 before the next change in place is told as an
+    /// edit of the spec, as on an instance without the tag.
     ///
     /// # Errors
     /// An instance without our mark, or EC2's refusal.
@@ -33,6 +38,7 @@ impl Cloud {
         let id = &modify.id;
         self.our_instance(id).await?;
         let mut set = modify.set_tags.clone();
+        let asked = set.remove(asked::TAG);
         if modify.ttl.is_some() {
             set.remove(tags::HASH);
         }
@@ -52,10 +58,11 @@ impl Cloud {
             let value = AttributeValue::builder().value(shutdown).build();
             self.attribute(id, |call| call.instance_initiated_shutdown_behavior(value)).await?;
         }
-        match &modify.instance_type {
-            Some(kind) => self.change_type(id, kind, sink).await,
-            None => Ok(()),
+        if let Some(kind) = &modify.instance_type {
+            self.change_type(id, kind, sink).await?;
         }
+        let asked = asked.map(|asked| (asked::TAG.to_owned(), asked)).into_iter().collect();
+        self.tag(id, &asked, &[]).await
     }
 
     /// Starts a stopped instance and waits until it runs; one on its way to stopped is awaited first.

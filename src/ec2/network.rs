@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{Filter, SecurityGroup as SdkGroup, SecurityGroupRule};
 
 use super::{Cloud, CloudError, tags};
-use crate::observed::{IngressRule, SecurityGroup};
+use crate::observed::IngressRule;
 use crate::spec::Protocol;
 
 /// A group has at most 1000 rules, a page holds 1000.
@@ -45,7 +45,7 @@ impl Cloud {
     }
 
     /// A group's inbound rules.
-    pub(super) async fn group_with_rules(&self, id: &str) -> Result<SecurityGroup, CloudError> {
+    pub(super) async fn group_with_rules(&self, id: &str) -> Result<Vec<IngressRule>, CloudError> {
         let mut rules = Vec::new();
         let mut next = None;
         for _ in 0..PAGES {
@@ -57,7 +57,7 @@ impl Cloud {
             next = answer.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 rules.sort_by(|a, b| a.id.cmp(&b.id));
-                return Ok(SecurityGroup { id: id.to_owned(), rules });
+                return Ok(rules);
             }
         }
         Err(CloudError::Incomplete { action: DESCRIBE_RULES, what: "last page" })

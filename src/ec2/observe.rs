@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{Instance, InstanceAttributeName};
+use aws_sdk_ec2::types::{Filter, Instance, InstanceAttributeName};
 use futures_util::future::join_all;
 
 use super::dry_run::Preflight;
@@ -17,7 +17,7 @@ use crate::explain::Explain as _;
 use crate::id::Slot;
 use crate::observed::{Cause, CloudSeen, MachineImage, OwnedInstance, SecurityGroup};
 use crate::plan::step::Launch;
-use crate::plan::{launch_hash, names};
+use crate::plan::{asked, launch_hash, names};
 use crate::spec::{Ec2, Group, Spec};
 
 /// Calls at once of one kind: EC2 throttles by account and region.
@@ -78,6 +78,7 @@ impl Cloud {
             instances: Vec::new(),
             vpc_id: network.vpc_id,
             security_group: network.managed,
+            held_by: Vec::new(),
             foreign_group: network.foreign,
             foreign_key: key == KeySeen::Foreign,
             key_pair: if let KeySeen::Ours(fingerprint) = key { Some(fingerprint) } else { None },
@@ -89,14 +90,28 @@ impl Cloud {
         };
         seen.caller_cidrs = notes.settle_cidrs(cidrs, seen.security_group.as_ref(), caller_id);
         let launches = needs_launch(question, &instances);
-        let ((), preflight) = tokio::join!(
+        let unused = seen.security_group.as_ref().filter(|_| !ec2.vpc_security_group_ids.is_empty());
+        let ((), preflight, held_by) = tokio::join!(
             self.name_users(&mut instances, seen.image.as_ref()),
-            self.preflight(question, &seen, launches)
+            self.preflight(question, &seen, launches),
+            self.others_in(unused.map(|group| group.id.as_str()), &spec.name),
         );
-        seen.instances = instances;
+        (seen.instances, seen.held_by) = (instances, held_by);
         notes.refusals.extend(preflight.refusals);
         notes.unchecked.extend(preflight.unchecked);
         Ok(CloudSeen { refusals: notes.refusals, unchecked: notes.unchecked, ..seen })
+    }
+
+    /// Live instances in a security group that are none of this deployment's; none where EC2 does not say:
+    /// then deleting the group finds them.
+    async fn others_in(&self, group: Option<&str>, deployment: &str) -> Vec<String> {
+        let Some(group) = group else { return Vec::new() };
+        let within = Filter::builder().name("instance.group-id").values(group).build();
+        let found = self.instances(vec![within]).await.unwrap_or_default();
+        let (ours, _) = ours(&found, deployment);
+        let others = found.iter().filter(|one| state(one).is_live()).filter_map(|one| one.instance_id());
+        let others = others.filter(|id| !ours.iter().any(|own| own.id == *id));
+        others.map(str::to_owned).collect()
     }
 
     /// The VPC and the managed group. What is wrong with the VPC speaks against launching only.
@@ -111,8 +126,15 @@ impl Cloud {
         };
         let mut network = Network { vpc_id, ..Network::default() };
         // Asked even where the person's own groups are used now: one of ours from before stays ours.
-        match managed(&groups?, &asked.spec.name, network.vpc_id.as_deref()) {
-            Managed::Ours(id) => network.managed = Some(self.group_with_rules(&id).await?),
+        let groups = groups?;
+        match managed(&groups, &asked.spec.name, network.vpc_id.as_deref()) {
+            Managed::Ours(id) => {
+                let rules = self.group_with_rules(&id).await?;
+                let tags =
+                    groups.iter().find(|group| group.group_id() == Some(&id)).map(|group| group.tags());
+                let asked = tags.and_then(|tags| tags::value(tags, asked::TAG)).map(str::to_owned);
+                network.managed = Some(SecurityGroup { id, rules, asked });
+            }
             Managed::Foreign(id) => network.foreign = Some(id),
             Managed::Absent => {}
         }
@@ -305,6 +327,7 @@ fn question_launch(asked: Question<'_>, seen: &CloudSeen, image: &MachineImage) 
         user_data: ec2.user_data.clone(),
         tags: ec2.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         hash: launch_hash::to_tag(ec2),
+        asked: asked::to_tag(ec2),
         replaces: None,
     }
 }
@@ -329,7 +352,7 @@ mod tests {
             description: format!("ssh {who}"),
         };
         let rules = vec![rule("me", "192.0.2.7/32"), rule("you", "192.0.2.8/32")];
-        let group = SecurityGroup { id: "sg-1".into(), rules };
+        let group = SecurityGroup { id: "sg-1".into(), rules, asked: None };
         let mut notes = Preflight::default();
         assert_eq!(notes.settle_cidrs(failed(), Some(&group), "me"), ["192.0.2.7/32"]);
         assert!(notes.refusals.is_empty() && notes.unchecked.len() == 1);

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 
-use crate::plan::own_tags;
 use crate::plan::step::Launch;
+use crate::plan::{asked, own_tags};
 
 /// The deployment's name.
 pub(super) const DEPLOYMENT: &str = "a3:deployment";
@@ -38,6 +38,7 @@ pub(super) fn of_launch(deployment: &str, launch: &Launch, token: &str) -> BTree
     tags.insert(GENERATION.to_owned(), launch.generation.to_string());
     tags.insert(OWN.to_owned(), token.to_owned());
     tags.insert(HASH.to_owned(), launch.hash.clone());
+    tags.insert(asked::TAG.to_owned(), launch.asked.clone());
     tags.extend(of_deployment(deployment));
     tags
 }
@@ -71,6 +72,11 @@ pub(super) fn from_sdk(tags: &[Tag]) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
+/// One of them.
+pub(super) fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
+    tags.iter().find(|tag| tag.key() == Some(key))?.value()
+}
+
 /// Whether tags of a security group or key pair say that it is this deployment's.
 pub(super) fn belong_to(tags: &[Tag], deployment: &str) -> bool {
     tags.iter().any(|tag| tag.key() == Some(DEPLOYMENT) && tag.value() == Some(deployment))
@@ -94,7 +100,8 @@ mod tests {
         let tags = of_launch("music", &launch, "token");
         let mut keys: Vec<&str> = tags.keys().map(String::as_str).collect();
         keys.sort_unstable();
-        let wanted = ["Name", DEPLOYMENT, GENERATION, HASH, INSTANCE, OWN, own_tags::TAG, VERSION, "team"];
+        let own = own_tags::TAG;
+        let wanted = ["Name", asked::TAG, DEPLOYMENT, GENERATION, HASH, INSTANCE, OWN, own, VERSION, "team"];
         assert_eq!(keys, wanted);
         assert_eq!(tags[INSTANCE], "web/0");
         assert_eq!(tags[OWN], "token");

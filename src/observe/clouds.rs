@@ -93,6 +93,7 @@ pub(super) fn nothing(world: &World, cloud: &Cloud) -> CloudSeen {
         instances: Vec::new(),
         vpc_id: None,
         security_group: None,
+        held_by: Vec::new(),
         foreign_group: None,
         key_pair: None,
         foreign_key: false,

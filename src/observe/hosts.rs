@@ -156,11 +156,13 @@ enum WayIn {
     Closed,
 }
 
-/// On one's own groups nothing is known.
+/// On one's own groups nothing is known, but that those of the spec shall open the way.
 fn way_in(group: &Group, cloud: &CloudSeen, one: &OwnedInstance) -> WayIn {
     let Machine::Ec2(ec2) = &group.machine else { return WayIn::Open };
     if !ec2.vpc_security_group_ids.is_empty() {
-        return WayIn::Open;
+        let named = |id: &String| ec2.vpc_security_group_ids.contains(id);
+        let in_all = ec2.vpc_security_group_ids.iter().all(|id| one.security_groups.contains(id));
+        return if in_all && one.security_groups.iter().all(named) { WayIn::Open } else { WayIn::Tried };
     }
     let managed = cloud.security_group.as_ref();
     // It leaves groups of one's own, which let somebody in before.

@@ -47,9 +47,12 @@ async fn observe_service(
     service: &Service,
     platform: Platform,
 ) -> Result<ImageSeen, Cause> {
-    let source = match &service.build {
-        Some(build) => Some(source_digest(build, platform).await?),
-        None => None,
+    let (source, context) = match &service.build {
+        Some(build) => {
+            let (source, files, bytes) = read_source(build, platform).await?;
+            (Some(source), Some((files, bytes)))
+        }
+        None => (None, None),
     };
     let on_local = matches!(spec.groups.get(&service.on).map(|group| &group.machine), Some(Machine::Local));
     let repository = names::repository(&service.image);
@@ -71,14 +74,18 @@ async fn observe_service(
         in_engine(world, local_name.as_deref()),
         in_engine(world, Some(&service.image)),
     );
-    Ok(ImageSeen { platform, source, reference, source_tag, local_source, local_reference })
+    Ok(ImageSeen { platform, source, context, reference, source_tag, local_source, local_reference })
 }
 
-async fn source_digest(build: &Build, platform: Platform) -> Result<Digest, Cause> {
+/// Digest, files and bytes.
+async fn read_source(build: &Build, platform: Platform) -> Result<(Digest, usize, u64), Cause> {
     let build = build.clone();
-    let read = move || Context::read(&build).map(|context| context.source_digest(platform));
+    let read = move || {
+        Context::read(&build)
+            .map(|context| (context.source_digest(platform), context.files(), context.size()))
+    };
     match tokio::task::spawn_blocking(read).await {
-        Ok(digest) => digest.map_err(|error| error.cause()),
+        Ok(read) => read.map_err(|error| error.cause()),
         Err(error) => {
             Err(Cause { message: format!("reading the build context failed: {error}"), help: None })
         }

@@ -296,6 +296,9 @@ pub struct Firewall {
     pub open: Vec<Rule>,
     /// Rules to take away, by id, with what they opened.
     pub close: Vec<(String, Rule)>,
+    /// Which rules a3 has opened then; what the group's tag says after that.
+    #[serde(default)]
+    pub asked: String,
 }
 
 /// An inbound rule.
@@ -352,6 +355,9 @@ pub struct Launch {
     pub tags: BTreeMap<String, String>,
     /// Hash of the settings that EC2 does not return.
     pub hash: String,
+    /// What is asked for that somebody else can change there.
+    #[serde(default)]
+    pub asked: String,
     /// The instance that is terminated first, for a `-/+`.
     pub replaces: Option<String>,
 }

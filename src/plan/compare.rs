@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asked::{self, Origins};
 use super::deadline::ttl_text;
 use super::launch_hash;
 use super::machine::GroupContext;
 use super::mnemonic;
 use super::own_tags;
-use super::reason::{FieldChange, Forces, Shown};
+use super::reason::{FieldChange, Forces, Origin, Shown};
 use super::step::Modify;
 use crate::observed::OwnedInstance;
 use crate::spec::Ami;
@@ -18,13 +19,11 @@ impl GroupContext<'_> {
         let mut forcing = self.compare_forcing(one);
         let mut modify = Modify::nothing(one);
         let mut fields = Vec::new();
-        let ec2 = self.ec2;
+        let (ec2, origins) = (self.ec2, Origins::of(one));
         if one.instance_type != ec2.instance_type {
-            let change = FieldChange::changed(
-                "instance_type",
-                Shown::text(&one.instance_type),
-                Shown::text(&ec2.instance_type),
-            );
+            let (before, after) = (Shown::text(&one.instance_type), Shown::text(&ec2.instance_type));
+            let origin = origins.plain("type", &ec2.instance_type, &one.instance_type);
+            let change = FieldChange::changed("instance_type", before, after).by(origin);
             // A one-time spot instance cannot be stopped.
             let runs_it = self.cloud.type_archs.is_empty() || self.cloud.type_archs.contains(&one.arch);
             if runs_it && !one.spot {
@@ -34,55 +33,70 @@ impl GroupContext<'_> {
                 forcing.push(change.forcing(Forces::Replacement));
             }
         }
-        self.compare_tags(one, &mut fields, &mut modify);
-        self.compare_groups(one, &mut fields, &mut modify);
-        let hop_limit = ec2.metadata_options.http_put_response_hop_limit;
-        if one.hop_limit.is_some_and(|found| found != hop_limit) {
-            let (before, after) = (Shown::maybe(one.hop_limit), Shown::text(hop_limit));
-            fields.push(FieldChange::changed("metadata_options.http_put_response_hop_limit", before, after));
-            modify.hop_limit = Some(hop_limit);
-        }
-        if let (Some(wanted), Some(found)) = (ec2.disable_api_termination, one.protected)
-            && wanted != found
-        {
-            fields.push(FieldChange::changed(
-                "disable_api_termination",
-                Shown::text(found),
-                Shown::text(wanted),
-            ));
-            modify.protected = Some(wanted);
-        }
+        self.compare_tags((one, &origins), &mut fields, &mut modify);
+        self.compare_groups((one, &origins), &mut fields, &mut modify);
+        self.compare_attributes((one, &origins), &mut fields, &mut modify);
         self.compare_ttl(one, &mut fields, &mut modify);
-        if self.is_new_alias(one) {
+        if let (true, Ami::Newest { name, owner }) = (self.is_new_alias(one), &ec2.ami) {
             // The same image under another name: from now on it is known by that one.
-            let Ami::Newest { name, owner } = &ec2.ami else { return (forcing, fields, modify) };
             let after = Shown::Text(format!("newest `{name}` by `{owner}`"));
-            fields.push(FieldChange::changed("ami", Shown::NotKnown, after));
+            fields.push(FieldChange::changed("ami", Shown::NotKnown, after).by(Origin::Spec));
             modify.set_tags.insert("a3:hash".into(), launch_hash::to_tag(ec2));
+        }
+        if !fields.is_empty() {
+            modify.set_tags.insert(asked::TAG.into(), asked::after_change(one, ec2));
         }
         (forcing, fields, modify)
     }
 
+    fn compare_attributes(
+        &self,
+        (one, origins): (&OwnedInstance, &Origins<'_>),
+        fields: &mut Vec<FieldChange>,
+        modify: &mut Modify,
+    ) {
+        let hop_limit = self.ec2.metadata_options.http_put_response_hop_limit;
+        if let Some(found) = one.hop_limit.filter(|found| *found != hop_limit) {
+            let (before, after) = (Shown::text(found), Shown::text(hop_limit));
+            let change = FieldChange::changed("metadata_options.http_put_response_hop_limit", before, after);
+            fields.push(change.by(origins.plain("hops", &hop_limit.to_string(), &found.to_string())));
+            modify.hop_limit = Some(hop_limit);
+        }
+        if let (Some(wanted), Some(found)) = (self.ec2.disable_api_termination, one.protected)
+            && wanted != found
+        {
+            let (before, after) = (Shown::text(found), Shown::text(wanted));
+            let change = FieldChange::changed("disable_api_termination", before, after);
+            fields.push(change.by(origins.protection(wanted, found)));
+            modify.protected = Some(wanted);
+        }
+    }
+
     pub(super) fn compare_forcing(&self, one: &OwnedInstance) -> Vec<FieldChange> {
         let mut changes = Vec::new();
-        let mut force = |field: &str, before: Shown, after: Shown| {
-            changes.push(FieldChange::changed(field, before, after).forcing(Forces::Replacement));
+        // What nobody can change there, the spec must have.
+        let mut force = |field: &str, before: Shown, after: Shown, origin: Origin| {
+            let change = FieldChange::changed(field, before, after).by(origin);
+            changes.push(change.forcing(Forces::Replacement));
         };
         let ec2 = self.ec2;
         if let Ami::Id(id) = &ec2.ami
             && *id != one.image_id
         {
-            force("ami", Shown::text(&one.image_id), Shown::text(id));
+            force("ami", Shown::text(&one.image_id), Shown::text(id), Origin::Spec);
         }
         if ec2.subnet_id.is_some() && ec2.subnet_id != one.subnet_id {
-            force("subnet_id", Shown::maybe(one.subnet_id.as_ref()), Shown::maybe(ec2.subnet_id.as_ref()));
+            let (before, after) = (one.subnet_id.as_ref(), ec2.subnet_id.as_ref());
+            force("subnet_id", Shown::maybe(before), Shown::maybe(after), Origin::Spec);
         }
         if ec2.iam_instance_profile != one.iam_instance_profile {
-            let (before, after) = (one.iam_instance_profile.as_ref(), ec2.iam_instance_profile.as_ref());
-            force("iam_instance_profile", Shown::maybe(before), Shown::maybe(after));
+            let (before, after) = (one.iam_instance_profile.as_deref(), ec2.iam_instance_profile.as_deref());
+            let origin = Origins::of(one).profile(after, before);
+            force("iam_instance_profile", Shown::maybe(before), Shown::maybe(after), origin);
         }
         if ec2.spot.is_some() != one.spot {
-            force("instance_market_options", Shown::text(one.spot), Shown::text(ec2.spot.is_some()));
+            let (before, after) = (Shown::text(one.spot), Shown::text(ec2.spot.is_some()));
+            force("instance_market_options", before, after, Origin::Spec);
         }
         let Some(recorded) = one.hash.as_deref().and_then(launch_hash::from_tag) else { return changes };
         for (field, hash) in launch_hash::of(ec2) {
@@ -90,6 +104,7 @@ impl GroupContext<'_> {
             let by_id = field == "ami" && (matches!(ec2.ami, Ami::Id(_)) || self.is_new_alias(one));
             if !by_id && recorded.get(&field).is_some_and(|found| *found != hash) {
                 let change = FieldChange::changed(field, Shown::NotKnown, Shown::Text("changed".into()));
+                let change = change.by(Origin::Spec);
                 changes.push(change.forcing(Forces::Replacement));
             }
         }
@@ -106,12 +121,18 @@ impl GroupContext<'_> {
         matches!(self.ec2.ami, Ami::Newest { .. }) && differs && same
     }
 
-    fn compare_tags(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
+    fn compare_tags(
+        &self,
+        (one, origins): (&OwnedInstance, &Origins<'_>),
+        fields: &mut Vec<FieldChange>,
+        modify: &mut Modify,
+    ) {
         for (key, value) in &self.ec2.tags {
             let found = one.tags.get(key);
             if found != Some(value) {
-                let before = Shown::maybe(found);
-                fields.push(FieldChange::changed(format!("tags.{key}"), before, Shown::text(value)));
+                let change =
+                    FieldChange::changed(format!("tags.{key}"), Shown::maybe(found), Shown::text(value));
+                fields.push(change.by(origins.tag(key, Some(value))));
                 modify.set_tags.insert(key.clone(), value.clone());
             }
         }
@@ -121,7 +142,8 @@ impl GroupContext<'_> {
             let before = Shown::maybe(one.tags.get(key));
             // Without one of the person's own, an instance is called as a3 calls it.
             let name = (key == "Name").then(|| mnemonic::name(&self.spec.name, &one.slot, one.generation));
-            fields.push(FieldChange::changed(format!("tags.{key}"), before, Shown::maybe(name.as_ref())));
+            let change = FieldChange::changed(format!("tags.{key}"), before, Shown::maybe(name.as_ref()));
+            fields.push(change.by(origins.tag(key, None)));
             match name {
                 Some(name) => drop(modify.set_tags.insert(key.clone(), name)),
                 None => modify.remove_tags.push(key.clone()),
@@ -136,7 +158,12 @@ impl GroupContext<'_> {
         }
     }
 
-    fn compare_groups(&self, one: &OwnedInstance, fields: &mut Vec<FieldChange>, modify: &mut Modify) {
+    fn compare_groups(
+        &self,
+        (one, origins): (&OwnedInstance, &Origins<'_>),
+        fields: &mut Vec<FieldChange>,
+        modify: &mut Modify,
+    ) {
         let found: BTreeSet<String> = one.security_groups.iter().cloned().collect();
         let list = |ids: &BTreeSet<String>| Shown::Text(ids.iter().cloned().collect::<Vec<_>>().join(", "));
         let named = &self.ec2.vpc_security_group_ids;
@@ -147,7 +174,13 @@ impl GroupContext<'_> {
         };
         if wanted != found {
             let after = if wanted.is_empty() { Shown::KnownAfter("firewall".into()) } else { list(&wanted) };
-            fields.push(FieldChange::changed("vpc_security_group_ids", list(&found), after));
+            let managed = self
+                .cloud
+                .security_group
+                .as_ref()
+                .is_some_and(|group| one.security_groups == [group.id.as_str()]);
+            let origin = origins.groups(named, &one.security_groups, managed);
+            fields.push(FieldChange::changed("vpc_security_group_ids", list(&found), after).by(origin));
             modify.security_group_ids = Some(wanted.into_iter().collect());
         }
     }
@@ -158,7 +191,7 @@ impl GroupContext<'_> {
         let wanted = self.ec2.ttl.map_or(0, |ttl| ttl.as_secs());
         if found != wanted {
             let shown = |secs: u64| if secs == 0 { Shown::Nothing } else { Shown::Text(ttl_text(secs)) };
-            fields.push(FieldChange::changed("ttl", shown(found), shown(wanted)));
+            fields.push(FieldChange::changed("ttl", shown(found), shown(wanted)).by(Origin::Spec));
             modify.ttl = Some(self.ec2.ttl);
             modify.set_tags.insert("a3:hash".into(), launch_hash::to_tag(self.ec2));
         }

@@ -563,11 +563,7 @@ impl ServiceContext<'_> {
             FieldChange::new("image", image),
             FieldChange::new("container_name", Shown::text(&self.service.container_name)),
         ];
-        let ports = self.service.ports.iter().map(|port| {
-            let published = port.published.map_or("auto".to_owned(), |number| number.to_string());
-            FieldChange::new("ports", Shown::Text(format!("{published}:{}", port.target)))
-        });
-        fields.extend(ports);
+        fields.extend(diff::given(&Settings::of(&self.host.spec.name, self.service)));
         fields
     }
 }

@@ -1,11 +1,16 @@
-//! Which settings of a container differ, by their keys in `deploy.yaml`.
+//! Which settings of a container differ, by their keys in `deploy.yaml`: of maps and lists only the
+//! entries that do.
 
 use serde_json::Value;
 
 use super::reason::{FieldChange, Forces, Shown};
 use super::settings::{Env, Settings};
+use super::value::{self, Element};
 use crate::record::InPlace;
 use crate::spec::Restart;
+
+/// Docker's own `stop_grace_period`: seconds.
+const USUAL_GRACE: u64 = 10;
 
 /// What only a new container can change, against what was recorded. Never empty: the hash differs,
 /// so where nothing can be seen to, it is a secret's value, or there is no record.
@@ -33,28 +38,111 @@ pub(super) fn settings(recorded: Option<&Value>, wanted: &Settings) -> Vec<Field
 pub(super) fn visible(recorded: &Value, wanted: &Settings) -> Vec<FieldChange> {
     let after = serde_json::to_value(wanted).unwrap_or_default();
     let mut fields = Vec::new();
-    for key in keys(recorded, &after) {
-        let (before, after) = (&recorded[&key], &after[&key]);
-        if before == after || key == "in_place" {
-            continue;
-        }
-        if key == "environment" || key == "labels" {
-            for name in keys(before, after).into_iter().filter(|name| before[name] != after[name]) {
-                let (before, after) = (entry(&before[&name]), entry(&after[&name]));
-                fields.push(FieldChange::changed(format!("{key}.{name}"), before, after));
-            }
-        } else {
-            let (before, after) = (shown(before), shown(after));
-            let key = if key == "name" { "container_name".to_owned() } else { key };
-            fields.push(FieldChange::changed(key, before, after));
-        }
+    for key in keys(recorded, &after).into_iter().filter(|key| key != "in_place") {
+        differing(&key, (&recorded[&key], &after[&key]), &mut fields);
     }
     fields
 }
 
+/// What a new container is given beside its image and name: everything that is not as it always is.
+pub(super) fn given(wanted: &Settings) -> Vec<FieldChange> {
+    let after = serde_json::to_value(wanted).unwrap_or_default();
+    let mut fields = Vec::new();
+    // Those follow from names.
+    let own = |key: &String| !["in_place", "name", "network", "alias"].contains(&key.as_str());
+    for key in keys(&Value::Null, &after).into_iter().filter(own) {
+        let usual = after[&key] == false || (key == "stop_grace_period" && after[&key] == USUAL_GRACE);
+        if !usual {
+            differing(&key, (&Value::Null, &after[&key]), &mut fields);
+        }
+    }
+    fields.extend(
+        in_place(&InPlace::default(), &wanted.in_place)
+            .into_iter()
+            .map(|field| FieldChange { before: Shown::Nothing, ..field }),
+    );
+    fields
+}
+
+/// One key of the settings, before and after.
+fn differing(key: &str, (before, after): (&Value, &Value), fields: &mut Vec<FieldChange>) {
+    if before == after {
+        return;
+    }
+    match key {
+        "environment" => entries(key, (before, after), secretive, fields),
+        "labels" => entries(key, (before, after), value::shown, fields),
+        "healthcheck" | "logging" | "ulimits" => leaves(key, (before, after), fields),
+        "ports" | "volumes" | "cap_add" | "cap_drop" | "tmpfs" | "extra_hosts" => {
+            elements(key, (&value::elements(key, before), &value::elements(key, after)), fields);
+        }
+        _ => {
+            let name = if key == "name" { "container_name" } else { key };
+            let (before, after) = (value::setting(key, before), value::setting(key, after));
+            fields.push(FieldChange::changed(name, before, after));
+        }
+    }
+}
+
+/// A map from names to values.
+fn entries(
+    key: &str,
+    (before, after): (&Value, &Value),
+    shown: fn(&Value) -> Shown,
+    fields: &mut Vec<FieldChange>,
+) {
+    for name in keys(before, after).into_iter().filter(|name| before[name] != after[name]) {
+        let (before, after) = (shown(&before[&name]), shown(&after[&name]));
+        fields.push(FieldChange::changed(format!("{key}.{name}"), before, after));
+    }
+}
+
+/// Maps in maps, by their paths.
+fn leaves(path: &str, (before, after): (&Value, &Value), fields: &mut Vec<FieldChange>) {
+    if before == after {
+        return;
+    }
+    if value::is_leaf(before) && value::is_leaf(after) {
+        return fields.push(FieldChange::changed(path, value::shown(before), value::shown(after)));
+    }
+    for key in keys(before, after) {
+        leaves(&format!("{path}.{key}"), (&before[&key], &after[&key]), fields);
+    }
+}
+
+/// A list whose order means nothing to a reader, element by element: those for the same port or path are
+/// one that changed.
+fn elements(key: &str, (before, after): (&[Element], &[Element]), fields: &mut Vec<FieldChange>) {
+    let gone: Vec<&Element> = before.iter().filter(|one| !after.contains(one)).collect();
+    let mut new: Vec<&Element> = after.iter().filter(|one| !before.contains(one)).collect();
+    if before == after {
+        return;
+    }
+    if gone.is_empty() && new.is_empty() {
+        // In another order, or one of them twice: that makes another container, too.
+        let all = |list: &[Element]| Shown::List(list.iter().map(|one| one.text.clone()).collect());
+        return fields.push(FieldChange::changed(key, all(before), all(after)));
+    }
+    for old in gone {
+        let other = new.iter().position(|one| one.is_for == old.is_for && old.is_for.is_some());
+        let other = other.map_or(Shown::Nothing, |index| Shown::text(&new.remove(index).text));
+        fields.push(FieldChange::changed(key, Shown::text(&old.text), other));
+    }
+    fields.extend(new.into_iter().map(|one| FieldChange::new(key, Shown::text(&one.text))));
+}
+
+/// A value of the environment: secrets are references there, and not shown.
+fn secretive(value: &Value) -> Shown {
+    match (value, value.get("plain")) {
+        (_, Some(Value::String(text))) => Shown::Text(text.clone()),
+        (Value::Null, _) => Shown::Nothing,
+        _ => Shown::Sensitive,
+    }
+}
+
 /// What the engine changes in place.
 pub(super) fn in_place(before: &InPlace, after: &InPlace) -> Vec<FieldChange> {
-    let memory = |bytes: Option<u64>| Shown::maybe(bytes.map(bytes_text));
+    let memory = |bytes: Option<u64>| Shown::maybe(bytes.map(value::bytes));
     let cpus = |nano: Option<i64>| Shown::maybe(nano.map(cpus_text));
     let rows = [
         ("restart", Shown::Text(restart_text(before.restart)), Shown::Text(restart_text(after.restart))),
@@ -76,13 +164,6 @@ fn restart_text(restart: Restart) -> String {
     }
 }
 
-/// As Compose spells it: `256m` of 268 435 456.
-fn bytes_text(bytes: u64) -> String {
-    let units = [(30, "g"), (20, "m"), (10, "k")];
-    let unit = units.into_iter().find(|(shift, _)| bytes != 0 && bytes.is_multiple_of(1 << shift));
-    unit.map_or_else(|| format!("{bytes}b"), |(shift, unit)| format!("{}{unit}", bytes >> shift))
-}
-
 /// `1.5` of 1 500 000 000.
 fn cpus_text(nano: i64) -> String {
     let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
@@ -98,50 +179,4 @@ fn keys(before: &Value, after: &Value) -> Vec<String> {
     let gone = of(before).into_iter().filter(|key| after.get(key).is_none());
     keys.extend(gone.collect::<Vec<_>>());
     keys
-}
-
-/// A value of the environment or a label; secrets are references there, and not shown.
-fn entry(value: &Value) -> Shown {
-    match (value, value.get("plain")) {
-        (_, Some(Value::String(text))) => Shown::Text(text.clone()),
-        (Value::String(text), _) if text != "resolved" => Shown::Text(text.clone()),
-        (Value::Null, _) => Shown::Nothing,
-        _ => Shown::Sensitive,
-    }
-}
-
-/// Any other value: words without quotes, lists with commas, ports and volumes as Compose has them.
-fn shown(value: &Value) -> Shown {
-    match value {
-        Value::Null => Shown::Nothing,
-        Value::Array(list) if list.is_empty() => Shown::Nothing,
-        value => Shown::Text(text(value)),
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
-        Value::Object(map) if map.contains_key("published") => port_text(value),
-        Value::Object(map) if map.contains_key("source") && map.contains_key("read_only") => {
-            volume_text(value)
-        }
-        other => other.to_string(),
-    }
-}
-
-fn port_text(port: &Value) -> String {
-    let ip = port["host_ip"].as_str().map_or_else(String::new, |ip| format!("{ip}:"));
-    let published = port["published"].as_u64().map_or("auto".to_owned(), |number| number.to_string());
-    let protocol = if port["protocol"] == "udp" { "/udp" } else { "" };
-    format!("{ip}{published}:{}{protocol}", port["target"])
-}
-
-fn volume_text(volume: &Value) -> String {
-    let source = &volume["source"];
-    let source = source.get("bind").or_else(|| source.get("named")).and_then(Value::as_str);
-    let target = volume["target"].as_str().unwrap_or_default();
-    let read_only = if volume["read_only"] == true { ":ro" } else { "" };
-    source.map_or(target.to_owned(), |source| format!("{source}:{target}{read_only}"))
 }

@@ -26,7 +26,9 @@ impl Difference {
     }
 
     fn with(reason: Reason, fields: &[FieldChange]) -> Self {
-        Self { reason, fields: fields.iter().map(|change| change.field.clone()).collect() }
+        let mut fields: Vec<String> = fields.iter().map(|change| change.field.clone()).collect();
+        fields.dedup();
+        Self { reason, fields }
     }
 }
 

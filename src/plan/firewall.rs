@@ -3,14 +3,17 @@
 
 use serde::Deserialize as _;
 
+use super::asked::Origins;
+use super::asked_rules::{AskedRules, is_same};
 use super::draft::{Draft, NewStep};
 use super::machine::GroupContext;
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
-use super::step::{Action, BlockedKind, Change, Firewall, Rule, StepId};
-use crate::observed::{CloudSeen, IngressRule};
+use super::step::{Action, BlockedKind, Change, Firewall, Rule, Step, StepId};
+use super::{Options, destroy};
+use crate::observed::{CloudSeen, IngressRule, ManagedSeen, Observed, OwnedInstance};
 use crate::record::ReleaseStatus;
-use crate::spec::{Ec2, Group, Port, Protocol, Spec};
+use crate::spec::{Ec2, Group, Machine, Port, Protocol, Spec};
 
 /// Plans the group's firewall; the step that a launch waits for, if there is one.
 pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
@@ -30,11 +33,13 @@ pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
     }
     let wanted = wanted_rules(spec, group, ec2, cloud);
     let present: &[IngressRule] = cloud.security_group.as_ref().map_or(&[], |found| &found.rules);
-    let open: Vec<Rule> =
-        wanted.iter().filter(|rule| !present.iter().any(|there| covers(there, rule))).cloned().collect();
     // Without an address of one's own, one's rules cannot be judged.
     let judged = if cloud.caller_cidrs.is_empty() { &[] } else { present };
-    let close = unwanted(judged, &wanted, &cloud.caller_id);
+    let closing = unwanted(judged, &wanted, &cloud.caller_id);
+    let stays = |there: &&IngressRule| !closing.iter().any(|gone| gone.id == there.id);
+    let is_open = |rule: &Rule| present.iter().filter(stays).any(|there| covers(there, rule));
+    let open: Vec<Rule> = wanted.iter().filter(|rule| !is_open(rule)).cloned().collect();
+    let close: Vec<(String, Rule)> = closing.iter().map(|there| (there.id.clone(), as_rule(there))).collect();
     if cloud.security_group.is_some() && open.is_empty() && close.is_empty() {
         draft.unchanged.push(address);
         return None;
@@ -46,18 +51,71 @@ pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
     }
     let created = cloud.security_group.is_none();
     let change = if created { Change::Create } else { Change::Update };
-    let reasons =
-        if created { vec![Reason::Missing] } else { rule_reasons((&open, &close), |rule| cx.lost(rule)) };
-    let fields = open.iter().map(|rule| FieldChange::new("ingress", Shown::text(describe(rule)))).chain(
-        close
-            .iter()
-            .map(|(_, rule)| FieldChange::changed("ingress", Shown::text(describe(rule)), Shown::Nothing)),
-    );
-    let fields = fields.collect();
+    let reasons = match created {
+        true if cx.had_group() => vec![Reason::Gone],
+        true => vec![Reason::Missing],
+        false => cx.rule_reasons(&open, &closing),
+    };
+    let opened = open.iter().map(|rule| FieldChange::new("ingress", Shown::text(describe(rule))));
+    let closed = closing
+        .iter()
+        .map(|there| FieldChange::changed("ingress", Shown::text(describe_there(there)), Shown::Nothing));
+    let fields = opened.chain(closed).collect();
     let id = cloud.security_group.as_ref().map(|found| found.id.clone());
     let vpc_id = cloud.vpc_id.clone();
-    let action = Firewall { group: group.name.clone(), name, id, vpc_id, open, close };
+    let asked = cx.asked_after(&open, &closing).to_tag();
+    let action = Firewall { group: group.name.clone(), name, id, vpc_id, open, close, asked };
     Some(draft.add(NewStep::new(address, change, Action::Firewall(action)).reasons(reasons).fields(fields)))
+}
+
+/// Deletes the managed groups whose place the groups' own `vpc_security_group_ids` have taken, after the
+/// instances have left them.
+pub(crate) fn plan_unused(spec: &Spec, observed: &Observed, options: &Options, draft: &mut Draft) {
+    for (name, cloud) in super::present_clouds(observed) {
+        let Some(Machine::Ec2(ec2)) = spec.groups.get(name).map(|group| &group.machine) else { continue };
+        let whole = options.target.is_empty() || options.target.contains(name);
+        let Some(unused) = cloud.security_group.as_ref().filter(|_| whole) else { continue };
+        if ec2.vpc_security_group_ids.is_empty() {
+            continue;
+        }
+        let uses = |one: &&OwnedInstance| one.state.is_live() && one.security_groups.contains(&unused.id);
+        let users: Vec<&OwnedInstance> = cloud.instances.iter().filter(uses).collect();
+        let (left, staying): (Vec<_>, Vec<_>) =
+            users.into_iter().map(|one| (one, left_by(one, draft))).partition(|(_, step)| step.is_some());
+        let staying = staying.iter().map(|(one, _)| one.id.as_str());
+        let staying: Vec<&str> = staying.chain(cloud.held_by.iter().map(String::as_str)).collect();
+        if !staying.is_empty() {
+            draft.notices.push(format!(
+                "{name}.firewall: {} ({}) is not needed any more, and stays: {} in it",
+                unused.id,
+                names::managed(&spec.name, name),
+                match staying.as_slice() {
+                    [one] => format!("{one} is still"),
+                    many => format!("{} are still", many.join(", ")),
+                }
+            ));
+            continue;
+        }
+        let managed = ManagedSeen {
+            deployment: spec.name.clone(),
+            group: name.to_owned(),
+            security_group: Some(unused.id.clone()),
+            key_pair: None,
+        };
+        let left: Vec<StepId> = left.into_iter().filter_map(|(_, step)| step).collect();
+        destroy::delete(spec, (cloud, &managed), (&Reason::OwnGroups, &left), draft);
+    }
+}
+
+/// The step after which an instance is not in the managed group any more.
+fn left_by(one: &OwnedInstance, draft: &Draft) -> Option<StepId> {
+    let leaves = |step: &&Step| match &step.action {
+        Action::Modify(modify) => modify.id == one.id && modify.security_group_ids.is_some(),
+        Action::Launch(launch) => launch.replaces.as_ref() == Some(&one.id),
+        Action::Terminate { id, .. } => *id == one.id,
+        _ => false,
+    };
+    draft.steps.iter().find(leaves).map(|step| step.id)
 }
 
 /// `ssh 22/tcp from A.B.C.D/32`, as a plan says it.
@@ -67,8 +125,53 @@ fn describe(rule: &Rule) -> String {
 }
 
 impl GroupContext<'_> {
-    /// Whether a3 had opened the port of a rule, and somebody closed it: a complete release of the group
-    /// published it, and not one rule for it is left. Of another address than yours, a3 cannot know.
+    /// Whether a live instance was put into the managed group, which is not there.
+    fn had_group(&self) -> bool {
+        let live = self.cloud.instances.iter().filter(|one| one.state.is_live());
+        let mut of_group = live.filter(|one| one.slot.group == self.group.name);
+        of_group.any(|one| Origins::of(one).asked_for_managed_group())
+    }
+
+    fn asked_rules(&self) -> Option<AskedRules> {
+        AskedRules::of(self.cloud.security_group.as_ref()?.asked.as_deref())
+    }
+
+    /// Which rules a3 has opened once these are opened and closed. Those that somebody else took away from
+    /// another caller are still to be missed by that one.
+    fn asked_after(&self, open: &[Rule], close: &[&IngressRule]) -> AskedRules {
+        let mut asked = self.asked_rules().unwrap_or_default();
+        let present = self.cloud.security_group.iter().flat_map(|found| &found.rules);
+        present.filter(|there| is_a3s(there)).for_each(|there| asked.found(there));
+        close.iter().for_each(|there| asked.closed(there));
+        open.iter().for_each(|rule| asked.opened(rule));
+        asked
+    }
+
+    fn rule_reasons(&self, open: &[Rule], close: &[&IngressRule]) -> Vec<Reason> {
+        let asked = self.asked_rules();
+        let opened = open.iter().map(|rule| {
+            let removed = match &asked {
+                Some(asked) => asked.has(rule) && !self.is_at_another_address(rule),
+                None => self.lost(rule),
+            };
+            Reason::RuleMissing { rule: describe(rule), removed }
+        });
+        let closed = close.iter().map(|there| {
+            let added = asked.as_ref().is_some_and(|asked| !asked.has_there(there));
+            Reason::RuleUnwanted { rule: describe_there(there), added }
+        });
+        opened.chain(closed).collect()
+    }
+
+    /// A caller's own rule is there, from where the caller was before.
+    fn is_at_another_address(&self, rule: &Rule) -> bool {
+        let mut present = self.cloud.security_group.iter().flat_map(|found| &found.rules);
+        present.any(|there| is_same(there, rule))
+    }
+
+    /// Whether a3 had opened the port of a rule, and somebody closed it, for a group that does not say
+    /// what was opened: a complete release of the group published it, and not one rule for it is left. Of
+    /// another address than yours, a3 cannot know.
     fn lost(&self, rule: &Rule) -> bool {
         let rules = self.cloud.security_group.iter().flat_map(|found| &found.rules);
         let is_open = |there: &IngressRule| (there.from_port..=there.to_port).contains(&rule.port);
@@ -88,12 +191,6 @@ impl GroupContext<'_> {
             port.published == Some(rule.port) && port.protocol == rule.protocol && is_public(&port)
         })
     }
-}
-
-fn rule_reasons((open, close): (&[Rule], &[(String, Rule)]), removed: impl Fn(&Rule) -> bool) -> Vec<Reason> {
-    let opened = open.iter().map(|rule| Reason::RuleMissing { rule: describe(rule), removed: removed(rule) });
-    let closed = close.iter().map(|(_, rule)| Reason::RuleUnwanted { rule: describe(rule) });
-    opened.chain(closed).collect()
 }
 
 fn wanted_rules(spec: &Spec, group: &Group, ec2: &Ec2, cloud: &CloudSeen) -> Vec<Rule> {
@@ -139,10 +236,24 @@ fn covers(there: &IngressRule, rule: &Rule) -> bool {
         && there.cidr.as_deref() == Some(rule.cidr.as_str())
 }
 
-/// Our own rules that the spec does not want (any more). Other callers' ssh rules stay; their port
-/// rules go only when nobody publishes the port any more.
-fn unwanted(present: &[IngressRule], wanted: &[Rule], caller: &str) -> Vec<(String, Rule)> {
-    let keep = |there: &IngressRule| wanted.iter().any(|rule| covers(there, rule));
+/// Whether a rule is just the one that is meant.
+fn is_exactly(there: &IngressRule, rule: &Rule) -> bool {
+    covers(there, rule)
+        && there.protocol.is_some()
+        && (there.from_port, there.to_port) == (rule.port, rule.port)
+}
+
+/// Whether a rule's description is one of a3's, whoever the caller is.
+fn is_a3s(there: &IngressRule) -> bool {
+    there.description == "port"
+        || there.description.starts_with("port ")
+        || there.description.starts_with("ssh ")
+}
+
+/// Our own rules that the spec does not want (any more), or not as wide. Other callers' ssh rules stay;
+/// their port rules go only when nobody publishes the port any more.
+fn unwanted<'a>(present: &'a [IngressRule], wanted: &[Rule], caller: &str) -> Vec<&'a IngressRule> {
+    let keep = |there: &IngressRule| wanted.iter().any(|rule| is_exactly(there, rule));
     let own = |there: &IngressRule| {
         let port_is_wanted =
             wanted.iter().any(|rule| rule.port == there.from_port && rule.description.starts_with("port"));
@@ -153,15 +264,26 @@ fn unwanted(present: &[IngressRule], wanted: &[Rule], caller: &str) -> Vec<(Stri
             Some(_) => false,
         }
     };
-    let gone = present.iter().filter(|there| own(there) && !keep(there));
-    gone.map(|there| {
-        let rule = Rule {
-            protocol: there.protocol.unwrap_or_default(),
-            port: there.from_port,
-            cidr: there.cidr.clone().unwrap_or_default(),
-            description: there.description.clone(),
-        };
-        (there.id.clone(), rule)
-    })
-    .collect()
+    present.iter().filter(|there| own(there) && !keep(there)).collect()
+}
+
+fn as_rule(there: &IngressRule) -> Rule {
+    Rule {
+        protocol: there.protocol.unwrap_or_default(),
+        port: there.from_port,
+        cidr: there.cidr.clone().unwrap_or_default(),
+        description: there.description.clone(),
+    }
+}
+
+/// The same of one that is there, which may be wider than any of a3's.
+fn describe_there(there: &IngressRule) -> String {
+    let rule = describe(&as_rule(there));
+    match (there.protocol, there.to_port == there.from_port) {
+        (Some(_), true) => rule,
+        (Some(_), false) => {
+            rule.replacen(&there.from_port.to_string(), &format!("{}-{}", there.from_port, there.to_port), 1)
+        }
+        (None, _) => format!("everything from {}", there.cidr.as_deref().unwrap_or("somewhere")),
+    }
 }

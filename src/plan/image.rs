@@ -217,6 +217,7 @@ impl Ladder<'_> {
             .and_then(|image| image.source.clone())
             .or_else(|| self.seen.local_reference.present().and_then(|image| image.source.clone()))
             .filter(|earlier| earlier != source);
+        let fields = self.build_fields(source, earlier.as_ref());
         let reason = match earlier {
             _ if self.rebuild => Reason::RebuildAsked,
             Some(earlier) => Reason::SourceChanged { before: Some(earlier), after: source.clone() },
@@ -228,21 +229,35 @@ impl Ladder<'_> {
             source: source.clone(),
             platform: self.seen.platform,
         };
-        let fields = self.build_fields(source);
         let step = NewStep::new(self.address(), Change::Create, Action::Build(build));
         Some(Some(draft.add(step.because(reason).fields(fields))))
     }
 
-    fn build_fields(&self, source: &Digest) -> Vec<FieldChange> {
+    /// Everything that the build takes. Which part of the source changed is not known: of an earlier one
+    /// there is only the digest.
+    fn build_fields(&self, source: &Digest, earlier: Option<&Digest>) -> Vec<FieldChange> {
+        let earlier = Shown::maybe(earlier.map(Digest::short));
         let mut fields = vec![
             FieldChange::new("name", Shown::Text(self.local_name(source))),
-            FieldChange::new("source", Shown::text(source.short())),
+            FieldChange::changed("source", earlier, Shown::text(source.short())),
             FieldChange::new("platform", Shown::text(self.seen.platform)),
         ];
         let Some(build) = &self.service.build else { return fields };
-        fields.extend(build.target.iter().map(|target| FieldChange::new("target", Shown::text(target))));
-        let args = build.args.iter();
-        fields.extend(args.map(|(name, value)| FieldChange::new(format!("args.{name}"), Shown::text(value))));
+        let mut add = |field: String, value: Shown| fields.push(FieldChange::new(field, value));
+        if let Some((files, bytes)) = self.seen.context {
+            let plural = if files == 1 { "" } else { "s" };
+            add("context".into(), Shown::Text(format!("{files} file{plural}, {bytes} bytes")));
+        }
+        add("dockerfile".into(), Shown::text(&build.dockerfile));
+        build.target.iter().for_each(|target| add("target".into(), Shown::text(target)));
+        build.args.iter().for_each(|(name, value)| add(format!("args.{name}"), Shown::text(value)));
+        build.secrets.keys().for_each(|name| add(format!("secrets.{name}"), Shown::Sensitive));
+        build.labels.iter().for_each(|(name, value)| add(format!("labels.{name}"), Shown::text(value)));
+        if !build.cache_from.is_empty() {
+            add("cache_from".into(), Shown::List(build.cache_from.clone()));
+        }
+        let flags = [("pull", build.pull), ("no_cache", build.no_cache)];
+        flags.iter().filter(|(_, set)| *set).for_each(|(name, _)| add((*name).into(), Shown::text(true)));
         fields
     }
 

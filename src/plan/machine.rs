@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
+use super::asked::{self, Origins};
 use super::deadline::{take_ttl, ttl_text};
 use super::draft::{Draft, NewStep};
-use super::reason::{FieldChange, Reason, Shown};
+use super::reason::{self, FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Cost, Launch, Modify, StepId};
 use super::{Options, firewall, launch_hash, names};
 use crate::id::Slot;
@@ -116,10 +117,12 @@ fn lift_protection(spec: &Spec, one: &OwnedInstance, draft: &mut Draft) -> Optio
         draft.block(one.slot.to_string(), BlockedKind::Refused, why, Some(help));
         return None;
     }
-    let modify = Modify { protected: Some(false), ..Modify::nothing(one) };
+    let set_tags = asked::unprotected(one).into_iter().map(|value| (asked::TAG.to_owned(), value)).collect();
+    let modify = Modify { protected: Some(false), set_tags, ..Modify::nothing(one) };
     let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
     let change = FieldChange::changed("disable_api_termination", Shown::text(true), Shown::text(false));
-    Some(Some(draft.add(step.because(Reason::FieldsChanged).fields(vec![change]))))
+    let fields = vec![change.by(Origins::of(one).protection(false, true))];
+    Some(Some(draft.add(step.reasons(reason::of_fields(&fields)).fields(fields))))
 }
 
 fn identity(one: &OwnedInstance) -> Vec<FieldChange> {
@@ -190,8 +193,13 @@ impl GroupContext<'_> {
             draft.block(address, BlockedKind::Refused, why, Some(help));
             return None;
         }
+        // EC2 keeps with an instance which pair it was launched with.
+        let live = self.cloud.instances.iter().filter(|one| one.state.is_live());
+        let had = live.filter(|one| one.slot.group == self.group.name);
+        let had = had.filter_map(|one| one.key_name.as_ref()).any(|key| *key == name);
+        let reason = if had { Reason::Gone } else { Reason::Missing };
         let action = Action::ImportKey { group: self.group.name.clone(), name };
-        Some(draft.add(NewStep::new(address, Change::Create, action).because(Reason::Missing)))
+        Some(draft.add(NewStep::new(address, Change::Create, action).because(reason)))
     }
 
     fn launch(&self, slot: &Slot, before: &Before, draft: &mut Draft) -> Kept {
@@ -263,6 +271,7 @@ impl GroupContext<'_> {
             user_data: ec2.user_data.clone(),
             tags: ec2.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             hash: launch_hash::to_tag(ec2),
+            asked: asked::to_tag(ec2),
             replaces: None,
         })
     }
@@ -325,7 +334,7 @@ impl GroupContext<'_> {
         if !in_place.is_empty() {
             let cost = if stop_start && !stopped { Cost::StopStart } else { Cost::None };
             let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
-            let step = step.because(Reason::FieldsDiffer).fields(in_place).cost(cost);
+            let step = step.reasons(reason::of_fields(&in_place)).fields(in_place).cost(cost);
             let how = if stop_start { How::Restarts } else { How::Same };
             kept = Kept::Step(draft.add(step.after(before.steps())), how);
         }
@@ -338,7 +347,7 @@ impl GroupContext<'_> {
             let mut last = draft.add(step);
             if let Some((modify, fields)) = later {
                 let step = NewStep::new(one.slot.to_string(), Change::Update, Action::Modify(modify));
-                last = draft.add(step.because(Reason::FieldsDiffer).fields(fields).after([last]));
+                last = draft.add(step.reasons(reason::of_fields(&fields)).fields(fields).after([last]));
             }
             kept = Kept::Step(last, How::Answers);
         }
@@ -361,6 +370,12 @@ impl GroupContext<'_> {
             let was = one.key_name.as_deref().unwrap_or("none");
             draft.notices.push(format!(
                 "{}: key_name is `{was}`, the spec says `{wanted}`; a key is set at launch only (a3 apply --replace {})",
+                one.slot, one.slot
+            ));
+        }
+        if self.ec2.spot.is_some() && Origins::of(one).other_price(self.ec2) {
+            draft.notices.push(format!(
+                "{}: spot_options.max_price is set at launch only, and takes effect with the next instance (a3 apply --replace {})",
                 one.slot, one.slot
             ));
         }
@@ -389,10 +404,10 @@ impl GroupContext<'_> {
         let Some(lifted) = lift_protection(self.spec, one, draft) else { return Kept::Blocked };
         self.notice_hop_limit(&one.slot, draft);
         let launch = Launch { replaces: Some(one.id.clone()), ..launch };
-        let reason = if fields.is_empty() { Reason::ReplaceAsked } else { Reason::FieldsChanged };
+        let reasons = if fields.is_empty() { vec![Reason::ReplaceAsked] } else { reason::of_fields(&fields) };
         let all = self.replaced_fields(one, &launch, fields);
         let step = NewStep::new(one.slot.to_string(), Change::Replace, Action::Launch(Box::new(launch)));
-        let step = step.because(reason).fields(all).cost(Cost::ReplaceMachine);
+        let step = step.reasons(reasons).fields(all).cost(Cost::ReplaceMachine);
         Kept::Step(draft.add(step.after(before.steps().chain(lifted))), How::New)
     }
 

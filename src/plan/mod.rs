@@ -5,6 +5,8 @@
 
 mod action;
 mod admit;
+pub mod asked;
+pub(crate) mod asked_rules;
 mod compare;
 mod container;
 mod deadline;
@@ -31,6 +33,7 @@ pub mod settings;
 pub mod step;
 pub mod summary;
 mod title;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,7 +95,7 @@ impl Options {
     }
 
     /// Whether the slot is wanted, be it for one service.
-    fn wants_machine(&self, spec: &Spec, slot: &Slot) -> bool {
+    pub(crate) fn wants_machine(&self, spec: &Spec, slot: &Slot) -> bool {
         let mut services = spec.services_on(&slot.group);
         self.wants_slot(slot) || services.any(|service| self.target.contains(&service.name))
     }
@@ -103,7 +106,7 @@ impl Options {
     }
 
     /// Whether a service's image is needed: for the service, its group, or one of its slots.
-    fn wants_image(&self, spec: &Spec, service: &Service) -> bool {
+    pub(crate) fn wants_image(&self, spec: &Spec, service: &Service) -> bool {
         self.wants_service(&service.on, &service.name) || {
             let mut slots = spec.slots().filter(|(slot, _)| slot.group == service.on);
             slots.any(|(slot, _)| self.target.contains(&slot.to_string()))
@@ -315,6 +318,7 @@ fn plan_machines(
         machine::plan_strays(spec, (instances.as_slice(), &known), options, draft)
     });
     let ends: Vec<StepId> = ends.collect();
+    firewall::plan_unused(spec, observed, options, draft);
     for (_, cloud) in present_clouds(observed) {
         for left in cloud.left.iter().filter(|left| options.wants_group(spec, &left.group)) {
             destroy::delete(spec, (cloud, left), (&Reason::LeftSpec, &ends), draft);

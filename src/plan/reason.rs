@@ -53,23 +53,40 @@ pub enum Reason {
     /// A field of something that keeps no record of what was asked for last: whether the spec changed, or
     /// somebody changed the thing, is not known.
     FieldsDiffer,
+    /// A field was changed outside a3: in the console, by `docker update`.
+    FieldDrifted {
+        /// Its key in `deploy.yaml`.
+        field: String,
+        /// What a3 last asked for; `None`: nothing, or only its hash was kept.
+        asked: Option<String>,
+        /// What it is now; `None`: there is none.
+        found: Option<String>,
+    },
     /// The slot or group left the spec.
     LeftSpec,
+    /// The group names security groups of its own instead.
+    OwnGroups,
     /// A person asked for a destroy.
     Destroy,
     /// Something does not exist yet.
     Missing,
+    /// Something that a3 had made does not exist any more, although what was made with it does.
+    Gone,
     /// A rule of the firewall is missing.
     RuleMissing {
         /// `22 from A.B.C.D/32`.
         rule: String,
-        /// Whether somebody took it away: the port is that of a release, and no rule for it is left.
+        /// Whether somebody took it away: a3 had opened it. Where the group does not say so, the port is
+        /// that of a release, and no rule for it is left.
         removed: bool,
     },
     /// A rule of the firewall is not wanted any more.
     RuleUnwanted {
         /// `30001 from 0.0.0.0/0`.
         rule: String,
+        /// Whether somebody else opened it, in a3's name.
+        #[serde(default)]
+        added: bool,
     },
     /// Docker is not installed there.
     DockerMissing,
@@ -174,8 +191,11 @@ impl Reason {
             self,
             Self::InstanceGone { .. }
                 | Self::InstanceStopped
+                | Self::Gone
                 | Self::RuleMissing { removed: true, .. }
+                | Self::RuleUnwanted { added: true, .. }
                 | Self::DockerStopped
+                | Self::FieldDrifted { .. }
                 | Self::FileDrifted { .. }
                 | Self::ModeDiffers { there: true, .. }
                 | Self::ContainerGone
@@ -206,17 +226,81 @@ pub struct FieldChange {
     pub after: Shown,
     /// Whether this one is why the thing is replaced or restarted.
     pub forces: Option<Forces>,
+    /// Who made it differ.
+    #[serde(default, skip_serializing_if = "Origin::is_not_known")]
+    pub origin: Origin,
+}
+
+/// Who made a field differ from the spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Nobody wrote down what was asked for last.
+    #[default]
+    NotKnown,
+    /// A person edited the spec.
+    Spec,
+    /// It was changed outside a3, and the spec is as it was.
+    World,
+    /// Both.
+    Both {
+        /// What a3 last asked for.
+        asked: Shown,
+    },
+}
+
+impl Origin {
+    /// Whether nobody can say.
+    pub fn is_not_known(&self) -> bool {
+        *self == Self::NotKnown
+    }
+}
+
+/// Why a step is planned that changes these fields: what was changed outside a3 field by field, then
+/// whether the spec changed too.
+pub(super) fn of_fields(fields: &[FieldChange]) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = fields.iter().filter_map(FieldChange::drifted).collect();
+    let has = |origin: fn(&Origin) -> bool| fields.iter().any(|field| origin(&field.origin));
+    if has(|origin| matches!(origin, Origin::Spec | Origin::Both { .. })) {
+        reasons.push(Reason::FieldsChanged);
+    }
+    if has(Origin::is_not_known) {
+        reasons.push(Reason::FieldsDiffer);
+    }
+    reasons
 }
 
 impl FieldChange {
     /// A field of something new.
     pub fn new(field: impl Into<String>, after: Shown) -> Self {
-        Self { field: field.into(), before: Shown::Nothing, after, forces: None }
+        Self { field: field.into(), before: Shown::Nothing, after, forces: None, origin: Origin::NotKnown }
     }
 
     /// A field that changes.
     pub fn changed(field: impl Into<String>, before: Shown, after: Shown) -> Self {
-        Self { field: field.into(), before, after, forces: None }
+        Self { field: field.into(), before, after, forces: None, origin: Origin::NotKnown }
+    }
+
+    /// Says who made it differ.
+    #[must_use]
+    pub fn by(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// The reason that it was changed outside a3, if it was.
+    fn drifted(&self) -> Option<Reason> {
+        let text = |shown: &Shown| match shown {
+            Shown::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let asked = match &self.origin {
+            Origin::World => &self.after,
+            Origin::Both { asked } => asked,
+            Origin::NotKnown | Origin::Spec => return None,
+        };
+        let (asked, found) = (text(asked), text(&self.before));
+        Some(Reason::FieldDrifted { field: self.field.clone(), asked, found })
     }
 
     /// Says what the change forces.
@@ -245,6 +329,8 @@ pub enum Forces {
 pub enum Shown {
     /// As it is.
     Text(String),
+    /// A list whose order counts: an argument list.
+    List(Vec<String>),
     /// A secret.
     Sensitive,
     /// Known after this step kind: `launch`, `push`.

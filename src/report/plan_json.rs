@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::words;
 use crate::observed::Scope;
-use crate::plan::reason::{FieldChange, Forces, Reason, Shown};
+use crate::plan::reason::{FieldChange, Forces, Origin, Reason, Shown};
 use crate::plan::step::{Action, Blocked, Change, Cost, Plan, Step, StepId};
 use crate::plan::summary::{Ending, Summary};
 
@@ -97,13 +97,30 @@ struct FieldDocument<'a> {
     after: ShownDocument<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forces: Option<Forces>,
+    /// Who made it differ, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginDocument>,
 }
 
-/// `"text"`, `null`, `{"sensitive": true}`, `{"known_after": "push"}` or `{"known": false}`.
+/// Who made a field differ.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum OriginDocument {
+    /// A person edited the spec.
+    Spec,
+    /// It was changed outside a3.
+    Outside,
+    /// Both.
+    Both,
+}
+
+/// `"text"`, `["a", "list"]`, `null`, `{"sensitive": true}`, `{"known_after": "push"}` or
+/// `{"known": false}`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum ShownDocument<'a> {
     Text(&'a str),
+    List(&'a [String]),
     Nothing,
     Sensitive {
         #[schemars(extend("const" = true))]
@@ -148,12 +165,19 @@ fn field(field: &FieldChange) -> FieldDocument<'_> {
         before: shown(&field.before),
         after: shown(&field.after),
         forces: field.forces,
+        origin: match field.origin {
+            Origin::NotKnown => None,
+            Origin::Spec => Some(OriginDocument::Spec),
+            Origin::World => Some(OriginDocument::Outside),
+            Origin::Both { .. } => Some(OriginDocument::Both),
+        },
     }
 }
 
 fn shown(value: &Shown) -> ShownDocument<'_> {
     match value {
         Shown::Text(text) => ShownDocument::Text(text),
+        Shown::List(list) => ShownDocument::List(list),
         Shown::Nothing => ShownDocument::Nothing,
         Shown::Sensitive => ShownDocument::Sensitive { sensitive: true },
         Shown::KnownAfter(step) => ShownDocument::KnownAfter { known_after: step },

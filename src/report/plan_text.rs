@@ -4,7 +4,7 @@ use super::error::{help_text, note_text};
 use super::look::{Look, Tone};
 use super::words;
 use crate::observed::Scope;
-use crate::plan::reason::{FieldChange, Reason, Shown};
+use crate::plan::reason::{FieldChange, Forces, Reason, Shown};
 use crate::plan::step::{Blocked, BlockedKind, Change, Plan, Step};
 use crate::plan::summary::{Ending, Summary};
 
@@ -118,7 +118,11 @@ impl Page<'_> {
         }
         self.line("");
         self.drift(plan);
-        let what = if plan.steps.is_empty() { "a3 cannot say yet what to do:" } else { "a3 will do this:" };
+        let what = match (plan.steps.is_empty(), plan.blocked.is_empty() || plan.destroy) {
+            (true, _) => "a3 cannot say yet what to do:",
+            (false, true) => "a3 will do this:",
+            (false, false) => "a3 will do this, once everything is decided:",
+        };
         self.line(what);
         self.line("");
     }
@@ -193,12 +197,18 @@ impl Page<'_> {
             .filter(|field| !(is_nothing(&field.before) && is_nothing(&field.after)))
             .collect();
         let width = fields.iter().map(|field| console::measure_text_width(&field.field)).max().unwrap_or(0);
+        // Said of many one by one, it is in the way of what it is said of.
+        let forces = fields.first().and_then(|field| field.forces);
+        let all = fields.len() > 1 && fields.iter().all(|field| field.forces == forces);
+        if let Some(forces) = forces.filter(|_| all) {
+            self.comment(&format!("each of these {}", words::forces_text(forces)));
+        }
         for field in fields {
-            self.field(field, width);
+            self.field(field, width, if all { None } else { field.forces });
         }
     }
 
-    fn field(&mut self, field: &FieldChange, width: usize) {
+    fn field(&mut self, field: &FieldChange, width: usize, forces: Option<Forces>) {
         let (change, value) = match (&field.before, &field.after) {
             (Shown::Nothing, after) => (Change::Create, words::shown_text(after)),
             (before, Shown::Nothing) => (Change::Delete, words::shown_text(before)),
@@ -208,12 +218,35 @@ impl Page<'_> {
         };
         let symbol = self.look.paint(tone(change), change.symbol());
         let padding = " ".repeat(width.saturating_sub(console::measure_text_width(&field.field)));
-        let mut line = format!("      {symbol} {}: {padding}{value}", field.field);
-        if let Some(forces) = field.forces {
-            let note = format!("# {}", words::forces_text(forces));
-            line.push_str(&format!("  {}", self.look.paint(Tone::Bad, &note)));
+        let first = format!("      {symbol} {}: {padding}", field.field);
+        let note = forces.map(|forces| format!("# {}", words::forces_text(forces)));
+        let note = note.map(|note| self.look.paint(Tone::Bad, &note));
+        self.value(&first, &value, note);
+    }
+
+    /// A value with its note. Where both do not fit into a line, what comes after stands under what was
+    /// before, and the note under that; a value itself is never cut.
+    fn value(&mut self, first: &str, value: &str, note: Option<String>) {
+        let fits = |text: &str| {
+            let length = console::measure_text_width(text);
+            self.look.width.is_none_or(|width| length <= width)
+        };
+        let under = " ".repeat(console::measure_text_width(first));
+        let mut lines = match value.split_once(" → ") {
+            Some((before, after)) if !fits(&format!("{first}{value}")) => {
+                vec![format!("{first}{before}"), format!("{under}→ {after}")]
+            }
+            _ => vec![format!("{first}{value}")],
+        };
+        if let (Some(note), Some(last)) = (note, lines.last_mut()) {
+            let whole = format!("{last}  {note}");
+            if fits(&whole) {
+                *last = whole;
+            } else {
+                lines.push(format!("{under}{note}"));
+            }
         }
-        self.line(&line);
+        lines.iter().for_each(|line| self.line(line));
     }
 
     fn blocked(&mut self, blocked: &Blocked) {

@@ -142,7 +142,13 @@ fn comparable(step: &Value) -> Value {
         let fields = step.remove("fields").unwrap_or_default();
         for field in fields.as_array().into_iter().flatten() {
             let name = field["field"].as_str().unwrap_or_default();
-            step.insert(name.to_owned(), json!({ "before": field["before"], "after": field["after"] }));
+            let change = json!({ "before": field["before"], "after": field["after"] });
+            // Of a list, each element has the list's name.
+            match step.get_mut(name) {
+                Some(Value::Array(changes)) => changes.push(change),
+                Some(first) => *first = Value::Array(vec![first.take(), change]),
+                None => drop(step.insert(name.to_owned(), change)),
+            }
         }
         let reasons = step.remove("reasons").unwrap_or_default();
         let texts = reasons.as_array().into_iter().flatten().map(|reason| reason["text"].clone());
@@ -172,6 +178,9 @@ fn shown(value: &Value) -> String {
         Value::Null => "nothing".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Object(change) if change.contains_key("before") => {
+            format!("{} → {}", shown(&change["before"]), shown(&change["after"]))
+        }
         other => other.to_string(),
     }
 }

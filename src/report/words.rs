@@ -45,11 +45,19 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::ReplaceAsked => "a replacement was asked for".into(),
         Reason::FieldsChanged => "the spec changed".into(),
         Reason::FieldsDiffer => "it is not as the spec says".into(),
+        Reason::FieldDrifted { field, asked, found } => {
+            field_drifted(field, asked.as_deref(), found.as_deref())
+        }
         Reason::LeftSpec => "it left the spec".into(),
+        Reason::OwnGroups => "`vpc_security_group_ids` names others instead".into(),
         Reason::Destroy => "a destroy was asked for".into(),
         Reason::Missing => "it does not exist".into(),
         Reason::RuleMissing { rule, .. } => format!("the rule `{rule}` is missing"),
-        Reason::RuleUnwanted { rule } => format!("the rule `{rule}` is not wanted"),
+        Reason::RuleUnwanted { rule, added: false } => format!("the rule `{rule}` is not wanted"),
+        Reason::RuleUnwanted { rule, added: true } => {
+            format!("the rule `{rule}` is there, which a3 had not opened")
+        }
+        Reason::Gone => "it is gone, and a3 had made it".into(),
         Reason::DockerMissing => "Docker is not installed there".into(),
         Reason::DockerStopped => "Docker is installed there and does not run".into(),
         Reason::DockerUnknown => "the machine may come without Docker".into(),
@@ -91,12 +99,22 @@ pub fn drift_text(reason: &Reason) -> String {
         Reason::ImageChanged { .. } => "image".into(),
         Reason::ConfigChanged => "settings".into(),
         Reason::FieldsChanged | Reason::FieldsDiffer => "in place".into(),
+        Reason::FieldDrifted { .. } => "changed outside a3".into(),
         Reason::ContainerGone => "gone".into(),
         Reason::NoContainer => "never ran".into(),
         Reason::ContainerStopped { .. } => "stopped".into(),
         Reason::StoppedByPerson { by } => format!("stopped by {by}"),
         Reason::Unhealthy => "unhealthy".into(),
         other => reason_text(other),
+    }
+}
+
+fn field_drifted(field: &str, asked: Option<&str>, found: Option<&str>) -> String {
+    match (asked, found) {
+        (Some(asked), Some(found)) => format!("{field} is {found}, not {asked} as a3 had set it"),
+        (None, Some(found)) => format!("{field} is {found}, which a3 had not set"),
+        (Some(asked), None) => format!("{field} is gone, which a3 had set to {asked}"),
+        (None, None) => format!("{field} is gone, which a3 had set"),
     }
 }
 
@@ -206,12 +224,38 @@ pub fn forces_text(forces: Forces) -> &'static str {
 /// A value as a plan shows it.
 pub fn shown_text(value: &Shown) -> String {
     match value {
-        Shown::Text(text) => text.clone(),
+        Shown::Text(text) if is_plain(text) => text.clone(),
+        Shown::Text(text) => quoted(text),
+        Shown::List(list) => {
+            let items: Vec<String> = list.iter().map(|item| quoted(item)).collect();
+            format!("[{}]", items.join(", "))
+        }
         Shown::Sensitive => "(sensitive)".into(),
         Shown::KnownAfter(step) => format!("(known after {step})"),
         Shown::NotKnown => "(earlier value not known)".into(),
         Shown::Nothing => "(none)".into(),
     }
+}
+
+/// Whether a value can stand in a line as it is: it is seen whole, and is not taken for our own words.
+fn is_plain(text: &str) -> bool {
+    let edge = |text: &str| text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
+    let ours = ["(sensitive)", "(none)", "(known after", "(earlier value"];
+    !text.is_empty()
+        && !edge(text)
+        && !text.contains(char::is_control)
+        && !text.contains(" → ")
+        && !ours.iter().any(|word| text.starts_with(word))
+}
+
+/// In quotes, with escapes, as in YAML and JSON.
+fn quoted(text: &str) -> String {
+    let text = serde_json::Value::from(text).to_string();
+    let escaped = |letter: char| match letter.is_control() {
+        true => format!("\\u{:04x}", u32::from(letter)),
+        false => letter.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// What will have happened to a step's address: `built`, `launched`.
@@ -307,6 +351,16 @@ mod tests {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(3_440), "3.4 kB");
         assert_eq!(bytes(999_999), "1.0 MB");
+    }
+
+    #[test]
+    fn values_that_would_be_misread_are_quoted() {
+        let shown = |text: &str| shown_text(&Shown::text(text));
+        assert_eq!([shown("debug"), shown("a b: c")], ["debug", "a b: c"]);
+        assert_eq!([shown(""), shown(" a"), shown("(none)")], ["\"\"", "\" a\"", "\"(none)\""]);
+        assert_eq!(shown("two\nlines\u{1b}[31m"), "\"two\\nlines\\u001b[31m\"");
+        let list = Shown::List(vec!["sh".into(), "-c".into(), "a, b".into()]);
+        assert_eq!(shown_text(&list), "[\"sh\", \"-c\", \"a, b\"]");
     }
 
     #[test]

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 pub use config::{Config, ConfigValue, config};
 use diagnostic::Problem;
+pub(crate) use diagnostic::did_you_mean;
 pub use diagnostic::{DiagnosticData, Diagnostics};
 
 pub use model::*;

@@ -27,6 +27,28 @@ fn bad_usage_ends_with_64() {
 }
 
 #[test]
+fn what_a_plan_is_narrowed_to_has_to_be_there() {
+    let _beside = beside_others();
+    let stage = Stage::new("narrowed");
+    // All that is wrong at once, and what was probably meant.
+    let wrong =
+        ["plan", "--json", "--target", "ap", "--target", "wbe", "--replace", "web", "--rebuild", "apq"];
+    let seen = stage.a3(&wrong).ends(64);
+    assert_eq!(seen.out, "", "no plan is printed");
+    let seen = seen.says(&["`--target ap` names nothing", "`--target wbe` names nothing", "slots: web/0"]);
+    let seen = seen.says(&["`--replace web` names no slot", "no active service `apq`"]);
+    seen.helps(&["--target app?", "--target web?", "--replace web/0?", "--rebuild app?"]);
+    stage.over(
+        "instances: { here: { local: {} } }\nservices:\n  db: { image: redis:7, on: here }\n  app: { on: web }\n",
+    );
+    let seen = stage.a3(&["plan", "--replace", "here/0", "--rebuild", "db"]).ends(64);
+    seen.says(&["`--replace here/0` names a machine that a3 does not launch", "is pulled, not built"]);
+    let seen = stage.a3(&["plan", "--target", "db", "--replace", "web/0", "--rebuild", "app"]).ends(64);
+    let seen = seen.says(&["`--replace web/0` is left out by `--target db`", "`--rebuild app` is left out"]);
+    seen.helps(&["--target web/0", "--target app"]);
+}
+
+#[test]
 fn a_bad_deploy_yaml_ends_with_65_and_underlines_every_place() {
     let _beside = beside_others();
     let stage = Stage::new("spec");

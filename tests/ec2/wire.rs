@@ -105,6 +105,7 @@ pub(crate) fn launch(seen: &CloudSeen) -> Launch {
         user_data: None,
         tags: [("team".to_owned(), "music".to_owned())].into(),
         hash: "1 ami=00".into(),
+        asked: "1 type=t2.micro".into(),
         replaces: None,
     }
 }
@@ -122,6 +123,7 @@ pub(crate) fn firewall(name: &str, vpc_id: Option<String>, open: Vec<Rule>) -> F
         vpc_id,
         open,
         close: Vec::new(),
+        asked: "1".into(),
     }
 }
 

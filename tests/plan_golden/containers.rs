@@ -26,6 +26,70 @@ fn settings_changed() {
     assert!(!format!("{plan:?}").contains("hunter2"));
 }
 
+/// Of maps and lists, only what differs, in Compose's words.
+#[test]
+fn settings_in_maps_and_lists() {
+    let seconds = |count: u64| Some(std::time::Duration::from_secs(count));
+    let mut spec = host_spec();
+    let service = &mut spec.services["s2"];
+    let test = |command: &str| vec!["CMD-SHELL".to_owned(), command.to_owned()];
+    service.healthcheck = Some(Healthcheck {
+        test: test("wget -q localhost:8080, twice"),
+        interval: seconds(30),
+        timeout: None,
+        retries: Some(3),
+        start_period: None,
+    });
+    service.logging = Some(Logging {
+        driver: Some("local".into()),
+        options: [("max-size", "3m"), ("max-file", "2")]
+            .map(|(key, value)| (key.into(), value.into()))
+            .into(),
+    });
+    service.ulimits = [("nofile".to_owned(), Ulimit { soft: 512, hard: 1024 })].into();
+    service.ports = vec![port(30001), Port { target: 53, protocol: Protocol::Udp, ..port(30053) }];
+    service.extra_hosts = vec!["db:192.0.2.9".into(), "old:192.0.2.8".into()];
+    service.tmpfs = vec!["/tmp".into()];
+    service.cap_drop = vec!["ALL".into()];
+    service.environment.insert("LOG".into(), EnvValue::Plain("info".into()));
+    service.environment.insert("GONE".into(), EnvValue::Plain(String::new()));
+    service.labels.insert("team".into(), "resolved".into());
+    let seen = nothing(&spec);
+    golden("settings_given", &plan(&spec, &seen, &Options::default()));
+    let seen = deployed(&spec);
+    let service = &mut spec.services["s2"];
+    let healthcheck = service.healthcheck.as_mut().unwrap();
+    (healthcheck.interval, healthcheck.start_period) = (seconds(10), seconds(90));
+    healthcheck.test = test("true");
+    let logging = service.logging.as_mut().unwrap();
+    logging.options.insert("max-size".into(), "10m".into());
+    logging.options.shift_remove("max-file");
+    service.ulimits = [("nofile", 2048), ("core", 0)]
+        .map(|(name, limit)| (name.to_owned(), Ulimit { soft: limit, hard: limit }))
+        .into();
+    service.ports = vec![
+        port(30002),
+        port(30003),
+        Port { host_ip: Some("127.0.0.1".into()), ..service.ports[1].clone() },
+    ];
+    service.ports[1].target = 81;
+    service.extra_hosts = vec!["db:192.0.2.10".into(), "new:192.0.2.8".into()];
+    service.tmpfs = vec!["/tmp:size=16m".into()];
+    service.cap_drop.clear();
+    service.environment.insert("LOG".into(), EnvValue::Plain("debug\n".into()));
+    service.environment.shift_remove("GONE");
+    service.labels.insert("team".into(), "music".into());
+    service.stop_grace_period = seconds(3).unwrap();
+    service.shm_size = Some(64 << 20);
+    let plan = planned("settings_in_maps_and_lists", &spec, &seen);
+    assert_eq!(kinds(&plan), ["run"]);
+    // Only the order: it makes another container, so it is said.
+    let seen = simulate::apply_plan(&spec, &seen, &plan);
+    spec.services["s2"].ports.reverse();
+    let plan = planned("order_of_ports", &spec, &seen);
+    assert_eq!(kinds(&plan), ["run"]);
+}
+
 #[test]
 fn secret_changed() {
     let mut spec = spec();

@@ -12,6 +12,40 @@ fn managed_group_instead_of_named_ones() {
     assert_eq!(kinds(&planned("managed_group_instead", &spec, &seen)), ["firewall", "modify"]);
 }
 
+/// The managed group goes once the instances have left it; never while something else is in it.
+#[test]
+fn named_groups_instead_of_the_managed_one() {
+    let (mut spec, seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.vpc_security_group_ids = vec!["sg-mine".into()]);
+    let plan = planned("named_groups_instead", &spec, &seen);
+    assert_eq!(kinds(&plan), ["modify", "delete_firewall"]);
+    assert_eq!(plan.steps[1].after, [plan.steps[0].id]);
+    // A part of the group does not decide over it.
+    let part = Options { target: ["web/0".to_owned()].into(), ..Options::default() };
+    assert_eq!(kinds(&a3::plan::plan(&spec, &seen, &part)), ["modify"]);
+
+    let mut held = seen.clone();
+    cloud(&mut held).held_by = vec!["i-0other".into()];
+    let plan = planned("named_groups_instead_held", &spec, &held);
+    assert_eq!(kinds(&plan), ["modify"]);
+    // And at the next plan too, by when there is only that to say.
+    let after = simulate::apply_plan(&spec, &held, &plan);
+    let plan = planned("only_notices", &spec, &after);
+    assert_eq!((ending(&plan), plan.notices.len()), ("nothing", 2));
+    // Once that has left, it goes.
+    let mut free = after;
+    cloud(&mut free).held_by.clear();
+    assert_eq!(kinds(&a3::plan::plan(&spec, &free, &Options::default())), ["delete_firewall"]);
+
+    // A machine that is replaced or ends leaves it by that.
+    edit_ec2(&mut spec, |ec2| ec2.ami = Ami::Id("ami-0bbb".into()));
+    let mut seen = seen;
+    cloud(&mut seen).image = Some(machine_image("ami-0bbb"));
+    let plan = a3::plan::plan(&spec, &seen, &Options::default());
+    assert_eq!(plan.steps.last().unwrap().action.kind(), "run");
+    assert!(kinds(&plan).contains(&"delete_firewall"));
+}
+
 #[test]
 fn firewall_rule_removed_and_own_address_moved() {
     let (spec, seen) = on_ec2();

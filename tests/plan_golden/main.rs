@@ -18,6 +18,7 @@ mod images;
 mod install;
 mod machines;
 mod orders;
+mod outside;
 mod preflight;
 mod prune;
 mod rollback;
@@ -33,7 +34,10 @@ use a3::plan::{Destroy, Options, hash, plan, plan_destroy};
 use a3::report::look::Look;
 use a3::report::plan_json::PlanDocument;
 use a3::report::plan_text::plan_text;
-use a3::spec::{Ami, EnvValue, OnChange, Protocol, Restart, SecretSource, Service, Spec};
+use a3::spec::{
+    Ami, EnvValue, Healthcheck, Logging, OnChange, Port, Protocol, Restart, SecretSource, Service, Spec,
+    Ulimit,
+};
 use secrecy::SecretString;
 use support::simulate;
 use support::world::*;

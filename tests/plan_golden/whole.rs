@@ -1,5 +1,8 @@
 //! Whole deployments, and what stops them.
 
+use a3::plan::summary::{Ending, Summary};
+use a3::plan::{Order, Verb, plan_order};
+
 use super::*;
 
 #[test]
@@ -115,6 +118,61 @@ fn target() {
     facts(&mut seen, 0).containers[0].state = ContainerState::Exited(1);
     let options = Options { target: ["s2".to_owned()].into(), ..Options::default() };
     assert_eq!(kinds(&planned_with("target", &spec, &seen, &options)), ["start_container"]);
+}
+
+/// What is asked for stands beside what could not be decided, which keeps apply from doing it; and ending a
+/// machine needs EC2 only.
+#[test]
+fn asked_for_beside_what_is_not_decided() {
+    let (mut spec, mut seen) = on_ec2();
+    edit_ec2(&mut spec, |ec2| ec2.count = 2);
+    seen.hosts.insert(slot(1), HostSeen::NotYet(NotYet::NotLaunched));
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    seen.hosts.insert(slot(1), HostSeen::Unreachable(away()));
+    let replace = |index| Options { replace: [slot(index)].into(), ..Options::default() };
+    let plan = planned_with("replace_beside_blocked", &spec, &seen, &replace(0));
+    assert_eq!((kinds(&plan)[0], ending(&plan)), ("launch", "unreachable"));
+    let rebuild = Options { rebuild: ["s2".to_owned()].into(), ..Options::default() };
+    let plan = planned_with("rebuild_beside_blocked", &spec, &seen, &rebuild);
+    assert_eq!((kinds(&plan)[0], ending(&plan)), ("build", "unreachable"));
+    // The one that is away is the one that goes; and a target leaves it out.
+    assert_eq!(ending(&a3::plan::plan(&spec, &seen, &replace(1))), "changes");
+    let options = Options { target: ["web/0".to_owned()].into(), ..replace(0) };
+    assert_eq!(ending(&a3::plan::plan(&spec, &seen, &options)), "changes");
+}
+
+/// Text, JSON and exit code are made of one value, whatever kind of plan it is.
+#[test]
+fn only_notices_are_no_changes() {
+    let (spec, mut seen) = on_ec2();
+    cloud(&mut seen).image = Some(machine_image("ami-0bbb"));
+    let plan = a3::plan::plan(&spec, &seen, &Options::default());
+    assert!(!plan.notices.is_empty());
+    agrees(&plan, Ending::Nothing);
+    let destroyed = simulate::apply_plan(&spec, &seen, &plan_destroy(&spec, &seen, &Destroy::default()));
+    let plan = plan_destroy(&spec, &destroyed, &Destroy::default());
+    agrees(&plan, Ending::Nothing);
+    let order =
+        Order { verb: Verb::Start, services: [].into(), slots: [slot(0)].into(), stop: false, timeout: None };
+    agrees(&plan_order(&spec, &seen, &order), Ending::Nothing);
+    let order = Order { verb: Verb::Stop, ..order.clone() };
+    agrees(&plan_order(&spec, &seen, &order), Ending::Changes);
+    let none = Observed { hosts: [(slot(0), HostSeen::NotYet(NotYet::Stopped))].into(), ..seen.clone() };
+    let plan = plan_order(&spec, &none, &order);
+    assert!(!plan.notices.is_empty());
+    agrees(&plan, Ending::Nothing);
+    agrees(&plan_order(&spec, &none, &Order { verb: Verb::Start, ..order }), Ending::Impossible);
+}
+
+fn agrees(plan: &Plan, ending: Ending) {
+    let text = plan_text(plan, &Look::plain());
+    let json: serde_json::Value = serde_json::from_str(&PlanDocument::of(plan).to_text()).unwrap();
+    assert_eq!(Ending::of(plan), ending, "{text}");
+    assert_eq!(json["ending"], serde_json::to_value(ending).unwrap(), "{text}");
+    assert_eq!(json["summary"], serde_json::to_value(Summary::of(plan)).unwrap(), "{text}");
+    assert_eq!(text.contains("No changes."), ending == Ending::Nothing, "{text}");
+    assert_eq!(text.contains("Plan: "), ending != Ending::Nothing, "{text}");
+    assert!(plan.notices.iter().all(|notice| text.contains(notice)), "{text}");
 }
 
 /// With colour and in a narrow terminal.

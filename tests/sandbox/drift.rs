@@ -73,7 +73,7 @@ fn a_rule_removed_in_the_console_comes_back() {
 
     // The ssh rule too: the machine cannot be asked before it is back.
     cloud::revoke(&group, 22);
-    web.a3(&["plan"]).ok().says("because the rule `ssh 22/tcp from");
+    web.a3(&["plan"]).ok().says("changed outside a3: the rule `ssh 22/tcp from");
     web.apply();
     assert_eq!(cloud::rules(&group), before);
     web.is_converged();

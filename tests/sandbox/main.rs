@@ -33,6 +33,7 @@ mod logs;
 mod machines;
 mod one_off;
 mod orders;
+mod outside;
 mod pipes;
 mod place;
 mod plan;

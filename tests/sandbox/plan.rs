@@ -47,6 +47,16 @@ impl Plan {
         step["reasons"].as_array().unwrap().iter().any(|reason| reason["drift"] == true)
     }
 
+    /// Every field that differs and who made it so, over all steps: `instance_type outside`.
+    pub(crate) fn origins(&self) -> Vec<String> {
+        let fields = self.steps().iter().flat_map(|step| step["fields"].as_array().unwrap());
+        let known = fields
+            .filter_map(|field| Some(format!("{} {}", field["field"].as_str()?, field["origin"].as_str()?)));
+        let mut known: Vec<String> = known.collect();
+        known.sort();
+        known
+    }
+
     /// The names of the fields that change, over all steps.
     pub(crate) fn fields(&self) -> Vec<&str> {
         let fields = self.steps().iter().flat_map(|step| step["fields"].as_array().unwrap());

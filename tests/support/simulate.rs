@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use a3::id::{Digest, Slot};
 use a3::observed::{
     CloudSeen, ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState,
-    KeptImage, Listening, LocalImage, ManagedSeen, NotYet, Observed, OwnedInstance, PublishedPort,
-    RemoteSeen, SecurityGroup, Seen,
+    KeptImage, LocalImage, ManagedSeen, NotYet, Observed, OwnedInstance, RemoteSeen, SecurityGroup, Seen,
 };
 use a3::plan::names::{self, kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Installer, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
-use a3::plan::{Options, hash, own_tags, paths, plan, plan_host};
+use a3::plan::{Options, hash, paths, plan, plan_host};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped, VERSION};
-use a3::spec::{Port, Restart, Spec, VolumeSource};
+use a3::spec::{Restart, Spec, VolumeSource};
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
+use super::parts::{fresh_host, let_go, published, silence, slot_of, tagged};
 use super::world;
 
 /// Plans and applies, the machines that answer only on the way included.
@@ -84,23 +84,6 @@ pub(crate) fn apply_prefix(spec: &Spec, seen: &Observed, planned: &Plan, done: u
         releases.filter(|one| one.number == release).for_each(unfinished);
     }
     world.seen
-}
-
-fn slot_of(action: &Action) -> Option<Slot> {
-    match action {
-        Action::Run(run) => Some(run.slot.clone()),
-        Action::Install(install) => Some(install.slot.clone()),
-        Action::Admit { slot, .. } => Some(slot.clone()),
-        Action::Copy { slot, .. }
-        | Action::RemoveFiles { slot, .. }
-        | Action::Login { slot, .. }
-        | Action::Restart { slot, .. }
-        | Action::StartContainer { slot, .. }
-        | Action::UpdateContainer { slot, .. }
-        | Action::RemoveContainer { slot, .. }
-        | Action::Prune { slot, .. } => Some(slot.clone()),
-        _ => None,
-    }
 }
 
 struct World<'a> {
@@ -217,7 +200,12 @@ impl<'a> World<'a> {
 
     fn firewall(&mut self, firewall: &Firewall) {
         let group = &mut self.cloud(&firewall.group).security_group;
-        let group = group.get_or_insert_with(|| SecurityGroup { id: "sg-0a3".into(), rules: Vec::new() });
+        let group = group.get_or_insert_with(|| SecurityGroup {
+            id: "sg-0a3".into(),
+            rules: Vec::new(),
+            asked: None,
+        });
+        group.asked = Some(firewall.asked.clone());
         group.rules.retain(|rule| !firewall.close.iter().any(|(id, _)| *id == rule.id));
         for rule in &firewall.open {
             let id = format!("sgr-{}", group.rules.len());
@@ -601,50 +589,4 @@ impl<'a> World<'a> {
         }
         self.begun(&run.slot).services.insert(run.service.clone(), released);
     }
-}
-
-/// The person's tags, and which they are.
-fn tagged(launch: &Launch) -> BTreeMap<String, String> {
-    let own = own_tags::to_tag(launch.tags.keys().map(String::as_str));
-    let own = own.map(|own| (own_tags::TAG.to_owned(), own));
-    launch.tags.clone().into_iter().chain(own).collect()
-}
-
-/// A machine that was just launched: a3 has not been there yet.
-fn fresh_host(spec: &Spec) -> HostFacts {
-    HostFacts { key: None, folder: format!("/var/lib/a3/{}", spec.name), ..world::fresh_host() }
-}
-
-/// Nothing listens for a container that does not run.
-fn silence(host: &mut HostFacts, container: &str) {
-    let own = host.containers.iter().filter(|one| one.name == container).flat_map(|one| &one.ports);
-    let own: Vec<PublishedPort> = own.cloned().collect();
-    let of = |held: &Listening| {
-        own.iter().any(|port| port.published == held.port && port.protocol == held.protocol)
-    };
-    host.listening.retain(|held| !of(held));
-}
-
-/// What a container that runs publishes.
-fn published(ports: &[Port]) -> Vec<PublishedPort> {
-    let published = ports.iter().map(|port| PublishedPort {
-        host_ip: port.host_ip.clone(),
-        published: port.published.unwrap_or(49153),
-        target: port.target,
-        protocol: port.protocol,
-    });
-    published.collect()
-}
-
-/// An image that has no name left goes; of one that somebody else has named, only our tags.
-fn let_go(host: &mut HostFacts, tags: &[String]) {
-    for image in &mut host.kept {
-        image.tags.retain(|tag| !tags.contains(tag));
-        if image.tags.is_empty() {
-            let used = |one: &ContainerSeen| image.is(&one.image_id);
-            assert!(!host.containers.iter().any(used), "an image in use was pruned: {image:?}");
-            host.repo_digests.retain(|digest| !image.digests.contains(digest));
-        }
-    }
-    host.kept.retain(|image| !image.tags.is_empty());
 }

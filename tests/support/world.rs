@@ -238,6 +238,7 @@ fn no_image(service: &Service) -> ImageSeen {
     ImageSeen {
         platform: Platform(Arch::Amd64),
         source: service.build.as_ref().map(|_| digest("source 1")),
+        context: service.build.as_ref().map(|_| (8, 5812)),
         reference: RemoteSeen::Absent,
         source_tag: RemoteSeen::Absent,
         local_source: Seen::Absent,
@@ -318,6 +319,7 @@ fn empty_cloud(ec2: &Ec2) -> CloudSeen {
         instances: Vec::new(),
         vpc_id: Some("vpc-0123".into()),
         security_group: None,
+        held_by: Vec::new(),
         foreign_group: None,
         key_pair: None,
         foreign_key: false,

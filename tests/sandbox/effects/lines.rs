@@ -11,6 +11,7 @@ use a3::observed::{
     LocalImage, ManagedSeen, Observed, OwnedInstance, RemoteImage, RemoteSeen, SecurityGroup, Seen,
 };
 use a3::plan::names::{label, repository};
+use a3::plan::{asked, own_tags};
 use a3::record::{Record, Release, ReleasedService, Stopped};
 
 /// How both worlds are told alike.
@@ -107,7 +108,7 @@ pub(super) fn of(deployment: &str, seen: &Observed, names: &Names) -> BTreeSet<S
 }
 
 fn image_line(image: &ImageSeen, names: &Names) -> String {
-    let ImageSeen { platform, source, reference, source_tag, local_source, local_reference } = image;
+    let ImageSeen { platform, source, context, reference, source_tag, local_source, local_reference } = image;
     let remote = |seen: &RemoteSeen| match seen {
         RemoteSeen::Found(found) => {
             // The size is the registry's; a manifest and a configuration belong to their digest.
@@ -127,7 +128,7 @@ fn image_line(image: &ImageSeen, names: &Names) -> String {
     };
     let there = [remote(reference), remote(source_tag)].join(", ");
     let here = [local(local_source), local(local_reference)].join(", ");
-    format!("{platform} {source:?} in the registry {there}; here {here}")
+    format!("{platform} {source:?} {context:?} in the registry {there}; here {here}")
 }
 
 fn cloud_lines(cloud: &CloudSeen, names: &Names) -> Vec<String> {
@@ -139,6 +140,7 @@ fn cloud_lines(cloud: &CloudSeen, names: &Names) -> Vec<String> {
         instances,
         vpc_id,
         security_group,
+        held_by,
         foreign_group,
         key_pair,
         foreign_key,
@@ -151,11 +153,11 @@ fn cloud_lines(cloud: &CloudSeen, names: &Names) -> Vec<String> {
     } = cloud;
     let mut lines = vec![
         format!("{account} {region} {image:?} {type_archs:?} {vpc_id:?} {caller_cidrs:?} {caller_id}"),
-        format!("foreign {foreign_group:?} {foreign_key} refusals {refusals:?}"),
+        format!("foreign {foreign_group:?} {foreign_key} refusals {refusals:?} held by {held_by:?}"),
         format!("key {}", key_pair.is_some()),
     ];
-    if let Some(SecurityGroup { id, rules }) = security_group {
-        lines.push(format!("group {}", names.id(id)));
+    if let Some(SecurityGroup { id, rules, asked }) = security_group {
+        lines.push(format!("group {} {asked:?}", names.id(id)));
         lines.extend(rules.iter().map(|rule| {
             let IngressRule { id, protocol, from_port, to_port, cidr, description } = rule;
             format!("rule {} {:?}", names.id(id), (protocol, from_port, to_port, cidr, description))
@@ -213,7 +215,9 @@ fn instance_line(one: &OwnedInstance, managed: Option<&str>, names: &Names) -> S
     let created = of_old.then_some(created);
     let deadline = if of_old { deadline.clone() } else { deadline.as_ref().map(|_| "some".to_owned()) };
     let subnet = of_old.then_some(subnet_id);
-    let own = |key: &&String| !key.starts_with("a3:") && *key != "Name" || *key == a3::plan::own_tags::TAG;
+    let own = |key: &&String| {
+        !key.starts_with("a3:") && *key != "Name" || [own_tags::TAG, asked::TAG].contains(&key.as_str())
+    };
     let tags: Vec<(&String, &String)> = tags.iter().filter(|(key, _)| own(key)).collect();
     let group = |id: &String| if managed == Some(id) { "managed" } else { "another" };
     let groups: Vec<&str> = security_groups.iter().map(group).collect();

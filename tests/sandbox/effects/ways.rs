@@ -159,7 +159,7 @@ fn ways(spec: &Spec, step: &Step) -> Vec<String> {
             let engine = matches!(tag.from, TagFrom::Engine { .. });
             with(&[(engine, " in the engine"), (!engine, " in the registry")])
         }
-        Action::Firewall(Firewall { group: _, name: _, id, vpc_id: _, open, close }) => with(&[
+        Action::Firewall(Firewall { group: _, name: _, id, vpc_id: _, open, close, asked: _ }) => with(&[
             (id.is_none(), " created"),
             (id.is_some() && !open.is_empty(), " opened"),
             (!close.is_empty(), " closed"),

@@ -202,18 +202,24 @@ fn keys_that_make_a_new_container() {
         "environment.FROM_FILE recreate",
         "environment.GREETING recreate",
         "extra_hosts recreate",
-        "healthcheck recreate",
+        "healthcheck.interval recreate",
+        "healthcheck.retries recreate",
+        "healthcheck.start_period recreate",
+        "healthcheck.test recreate",
+        "healthcheck.timeout recreate",
         "hostname recreate",
         "ingress",
         "init recreate",
         "labels.com.example.team recreate",
-        "logging recreate",
+        "logging.driver recreate",
+        "logging.options.max-size recreate",
         "ports recreate",
         "read_only recreate",
         "shm_size recreate",
         "stop_grace_period recreate",
         "tmpfs recreate",
-        "ulimits recreate",
+        "ulimits.core recreate",
+        "ulimits.nofile recreate",
         "user recreate",
         "volumes recreate",
         "working_dir recreate",
@@ -302,8 +308,11 @@ fn keys_that_make_a_new_image() {
     let built = [
         "args.BASE",
         "args.MARK",
+        "context",
         "digest",
+        "dockerfile",
         "image recreate",
+        "labels.made",
         "name",
         "platform",
         "reference",
@@ -457,11 +466,16 @@ fn keys_of_a_machine() {
         "disable_api_termination",
         "metadata_options.http_put_response_hop_limit",
         "tags.cost",
+        "name",
+        "region",
         "tags.team",
         "ttl",
         "vpc_security_group_ids",
     ];
-    steps.four(&["modify"], &changes);
+    steps.four(&["modify", "delete_firewall"], &changes);
+    let managed = "print(json.dumps([one for one in ec2.describe_security_groups()['SecurityGroups'] \
+                   if one['GroupName'] == sys.argv[1]]))";
+    assert_eq!(console(managed, &["a3-machine-keys-web"]), json!([]), "nothing uses it any more");
     let seen = instance(&id);
     assert!(tags(&seen).contains(&("cost", "8")), "{seen}");
     assert!(!tags(&seen).iter().any(|(key, _)| *key == "team"), "{seen}");
@@ -489,6 +503,7 @@ fn keys_of_a_machine() {
     let changes = [
         "ami replacement",
         "container_name",
+        "environment.GREETING",
         "iam_instance_profile replacement",
         "id",
         "image",
@@ -499,10 +514,12 @@ fn keys_of_a_machine() {
         "package",
         "ports",
         "public_ip",
+        "restart",
         "root_block_device replacement",
         "server",
         "subnet_id replacement",
         "user_data replacement",
+        "volumes",
     ];
     steps.four(&["launch", "install", "copy", "login", "run"], &changes);
     let new = web.id();
