@@ -494,10 +494,17 @@ fn named_by_others(seen: &Observed) -> usize {
 }
 
 /// Every release that is remembered can be gone back to without a registry, unless somebody has
-/// pruned by hand.
+/// pruned by hand, or it was made on the machine that this one replaced.
 fn ways_back_have_their_images(seen: &Observed) -> bool {
-    seen.hosts.values().filter_map(HostSeen::facts).all(|facts| {
+    let clouds = seen.clouds.values().filter_map(Seen::present);
+    let all: Vec<_> = clouds.flat_map(|cloud| &cloud.instances).filter(|one| one.state.is_live()).collect();
+    seen.hosts.iter().filter_map(|(slot, host)| Some((slot, host.facts()?))).all(|(slot, facts)| {
+        let is_first = !all.iter().any(|one| one.slot == *slot && one.generation > 1);
+        let kept = facts.kept.iter().flat_map(|kept| &kept.tags);
+        let made = kept.filter_map(|tag| names::kept_by(&world::spec().name, tag)).map(|(_, number)| number);
+        let first = made.min().filter(|_| !is_first).unwrap_or(0);
         let releases = facts.record.iter().flat_map(|record| &record.releases);
+        let releases = releases.filter(|release| release.number >= first);
         let mut images = releases.flat_map(|release| release.services.values());
         images.all(|released| facts.kept.iter().any(|kept| kept.is(&released.image)))
     })

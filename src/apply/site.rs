@@ -11,7 +11,8 @@ use crate::docker::Engine;
 use crate::host::{Ask, Host};
 use crate::id::{Digest, Slot};
 use crate::observe::{live_instances, now};
-use crate::observed::{Cause, HostSeen, Observed};
+use crate::observed::{Cause, ContainerSeen, HostSeen, Observed};
+use crate::plan::owned_service;
 use crate::plan::paths::resolve;
 use crate::plan::step::{Action, Image, Plan, Step, StepId};
 use crate::record::lease::{self, Held, LeaseError};
@@ -70,8 +71,9 @@ impl Site {
         let (number, rollback) = (self.release, work.job.spec.rollback.clone());
         let (status, by, at) = (ReleaseStatus::Started, person(), now());
         self.note(|record| {
-            let services: BTreeMap<String, ReleasedService> =
+            let mut services: BTreeMap<String, ReleasedService> =
                 record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
+            services.retain(|service, _| is_there(work, &self.slot, service));
             record.start(Release { number, status, by, at, services, rollback });
         });
     }
@@ -285,6 +287,21 @@ fn last_release(observed: &Observed) -> u64 {
     let records =
         observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
     records.map(Record::last_release).max().unwrap_or(0)
+}
+
+/// Whether a service that an earlier release ran may still be on a machine: one that left the spec while
+/// its container was gone, or with the machine that had it, is not, and no step says so.
+fn is_there(work: &Work<'_>, slot: &Slot, service: &str) -> bool {
+    let (spec, observed) = (work.job.spec, work.job.observed);
+    if spec.services_on(&slot.group).any(|wanted| wanted.name == service) {
+        return true;
+    }
+    let is_of = |seen: &ContainerSeen| owned_service(spec, slot, seen) == Some(service);
+    match observed.hosts.get(slot).and_then(HostSeen::facts) {
+        _ if is_replaced(&work.job.plan.steps, slot) => false,
+        Some(facts) => facts.containers.iter().any(is_of),
+        None => true,
+    }
 }
 
 fn is_replaced(steps: &[Step], slot: &Slot) -> bool {

@@ -98,3 +98,13 @@ fn shell_on(id: &str, script: &str) -> Output {
 pub(crate) fn host_docker(id: &str, arguments: &str) -> String {
     on_host(id, &format!("DOCKER_HOST=unix:///run/a3/engine.sock docker {arguments}")).trim().to_owned()
 }
+
+/// A group of somebody else's, where everything is open.
+pub(crate) fn foreign_group(name: &str) -> String {
+    let line = "vpc = ec2.describe_vpcs()['Vpcs'][0]['VpcId']\n\
+        made = ec2.create_security_group(GroupName=sys.argv[1], Description='x', VpcId=vpc)['GroupId']\n\
+        ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=[{'IpProtocol': 'tcp', 'FromPort': 0,\n\
+            'ToPort': 65535, 'IpRanges': [{'CidrIp': '0.0.0.0/0'}]}])\n\
+        print(json.dumps(made))";
+    console(line, &[name]).as_str().unwrap().to_owned()
+}

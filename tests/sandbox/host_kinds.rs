@@ -158,7 +158,7 @@ fn on_existing(number: usize, kind: &Existing) -> Stand {
 }
 
 /// What an sshd shows that may be starting anew, since its settings were changed.
-fn host_key_of(address: &str) -> String {
+pub(crate) fn host_key_of(address: &str) -> String {
     let scan = |_| {
         let scanned = run(Command::new("ssh-keyscan").args(["-t", "ed25519", address])).stdout;
         let shown = !scanned.trim().is_empty();

@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 
 use a3::id::{Digest, Slot};
 use a3::observed::{
-    ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState, KeptImage,
-    LocalImage, ManagedSeen, NotYet, Observed, OwnedInstance, PublishedPort, RemoteSeen, SecurityGroup, Seen,
+    CloudSeen, ContainerSeen, ContainerState, FileSeen, HostFacts, HostSeen, IngressRule, InstanceState,
+    KeptImage, LocalImage, ManagedSeen, NotYet, Observed, OwnedInstance, RemoteSeen, SecurityGroup, Seen,
 };
-use a3::plan::names::{kept_image, label, own_mark};
-use a3::plan::step::{Action, Firewall, Image, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
-use a3::plan::{Options, asked, hash, own_tags, paths, plan, plan_host};
+use a3::plan::names::{self, kept_image, label, own_mark};
+use a3::plan::step::{Action, Firewall, Image, Installer, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
+use a3::plan::{Options, hash, paths, plan, plan_host};
 use a3::record::{
     CopiedFile, InPlace, InPlaceSeen, Limit, Record, Release, ReleaseStatus, ReleasedService, Stopped,
+    VERSION,
 };
-use a3::spec::{Port, Restart, Spec};
+use a3::spec::{Restart, Spec, VolumeSource};
+use indexmap::IndexMap;
 use secrecy::SecretString;
 
+use super::parts::{fresh_host, let_go, published, silence, slot_of, tagged};
 use super::world;
 
 /// Plans and applies, the machines that answer only on the way included.
@@ -28,10 +31,16 @@ pub(crate) fn apply(spec: &Spec, seen: &Observed, options: &Options) -> Observed
 
 /// The world after a plan.
 pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observed {
-    let records = seen.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
-    let release = records.map(Record::last_release).max().unwrap_or(0) + 1;
-    let (made, images) = (BTreeMap::new(), BTreeMap::new());
-    let mut world = World { spec, seen: seen.clone(), release, made, images };
+    apply_plan_on(spec, seen, planned, &Disks::new())
+}
+
+/// What is on machines that could not be asked.
+pub(crate) type Disks = BTreeMap<Slot, HostFacts>;
+
+/// The same, where machines that answer on the way have something on their disks.
+pub(crate) fn apply_plan_on(spec: &Spec, seen: &Observed, planned: &Plan, disks: &Disks) -> Observed {
+    let mut world = World::of(spec, seen);
+    world.disks.clone_from(disks);
     let mut later: Vec<Slot> = Vec::new();
     for step in &planned.steps {
         for before in &step.after {
@@ -66,13 +75,11 @@ pub(crate) fn apply_plan(spec: &Spec, seen: &Observed, planned: &Plan) -> Observ
 /// has not. The release that they began is not complete.
 #[allow(dead_code, reason = "only the properties crash")]
 pub(crate) fn apply_prefix(spec: &Spec, seen: &Observed, planned: &Plan, done: usize) -> Observed {
-    let records = seen.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
-    let release = records.map(Record::last_release).max().unwrap_or(0) + 1;
-    let (made, images) = (BTreeMap::new(), BTreeMap::new());
-    let mut world = World { spec, seen: seen.clone(), release, made, images };
+    let mut world = World::of(spec, seen);
     for step in planned.steps.iter().take(done).filter(|step| !step.provisional) {
         world.step(step);
     }
+    let release = world.release;
     let unfinished = |release: &mut Release| release.status = ReleaseStatus::Started;
     for host in world.seen.hosts.values_mut() {
         let HostSeen::Ready(facts) = host else { continue };
@@ -80,23 +87,6 @@ pub(crate) fn apply_prefix(spec: &Spec, seen: &Observed, planned: &Plan, done: u
         releases.filter(|one| one.number == release).for_each(unfinished);
     }
     world.seen
-}
-
-fn slot_of(action: &Action) -> Option<Slot> {
-    match action {
-        Action::Run(run) => Some(run.slot.clone()),
-        Action::Install(install) => Some(install.slot.clone()),
-        Action::Admit { slot, .. } => Some(slot.clone()),
-        Action::Copy { slot, .. }
-        | Action::RemoveFiles { slot, .. }
-        | Action::Login { slot, .. }
-        | Action::Restart { slot, .. }
-        | Action::StartContainer { slot, .. }
-        | Action::UpdateContainer { slot, .. }
-        | Action::RemoveContainer { slot, .. }
-        | Action::Prune { slot, .. } => Some(slot.clone()),
-        _ => None,
-    }
 }
 
 struct World<'a> {
@@ -107,9 +97,34 @@ struct World<'a> {
     /// What a build or push yields.
     made: BTreeMap<StepId, Digest>,
     images: BTreeMap<String, Image>,
+    disks: Disks,
+    /// The machines as the plan saw them.
+    before: IndexMap<Slot, HostSeen>,
+    /// Machines that took another's place.
+    replaced: Vec<Slot>,
+    /// The number of the release that was begun on a machine.
+    begun: BTreeMap<Slot, u64>,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
+    fn of(spec: &'a Spec, seen: &Observed) -> Self {
+        let records =
+            seen.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
+        let release = records.map(Record::last_release).max().unwrap_or(0) + 1;
+        let (made, images, disks) = (BTreeMap::new(), BTreeMap::new(), Disks::new());
+        Self {
+            spec,
+            seen: seen.clone(),
+            release,
+            made,
+            images,
+            disks,
+            before: seen.hosts.clone(),
+            replaced: Vec::new(),
+            begun: BTreeMap::new(),
+        }
+    }
+
     fn step(&mut self, step: &Step) {
         match &step.action {
             Action::Build(build) => {
@@ -136,39 +151,61 @@ impl World<'_> {
                 image.reference = RemoteSeen::Found(pushed.clone());
                 image.source_tag = RemoteSeen::Found(pushed);
             }
-            Action::ImportKey { .. } => {
-                let cloud = world::cloud(&mut self.seen);
+            Action::ImportKey { group, .. } => {
+                let cloud = self.cloud(group);
                 cloud.key_pair.clone_from(&cloud.own_key);
             }
-            Action::DeleteKey { region, .. } => self.delete(region, |left| left.key_pair = None),
+            Action::DeleteKey { group, region, .. } => {
+                self.delete((group, region), |left| left.key_pair = None)
+            }
             Action::Firewall(firewall) => self.firewall(firewall),
-            Action::DeleteFirewall { region, .. } => self.delete(region, |left| left.security_group = None),
+            Action::DeleteFirewall { group, region, .. } => {
+                self.delete((group, region), |left| left.security_group = None);
+            }
             Action::Launch(launch) => self.launch(launch),
             Action::Start { slot, .. } => {
-                self.of(slot).state = InstanceState::Running;
+                self.each(slot, |one| {
+                    one.state = InstanceState::Running;
+                    one.public_ip.get_or_insert_with(|| "203.0.113.9".to_owned());
+                });
                 self.answer(slot);
             }
             Action::Modify(modify) => self.modify(modify),
             Action::Terminate { slot, id, .. } => self.terminate(slot, id),
-            _ => self.on_host(&step.action),
+            _ => self.on_host(step),
         }
     }
 
-    fn of(&mut self, slot: &Slot) -> &mut OwnedInstance {
-        let live = |one: &&mut OwnedInstance| one.slot == *slot && one.state.is_live();
-        world::cloud(&mut self.seen).instances.iter_mut().find(live).unwrap()
+    fn cloud(&mut self, group: &str) -> &mut CloudSeen {
+        let Some(Seen::Present(cloud)) = self.seen.clouds.get_mut(group) else {
+            panic!("no cloud of {group}")
+        };
+        cloud
+    }
+
+    /// Changes a slot's live instance, which every group in its region sees.
+    fn each(&mut self, slot: &Slot, change: impl Fn(&mut OwnedInstance)) {
+        let clouds = self.seen.clouds.values_mut().filter_map(|seen| match seen {
+            Seen::Present(cloud) => Some(cloud),
+            _ => None,
+        });
+        let all = clouds.flat_map(|cloud| &mut cloud.instances);
+        let live: Vec<_> = all.filter(|one| one.slot == *slot && one.state.is_live()).collect();
+        assert!(!live.is_empty(), "{slot} has no instance");
+        live.into_iter().for_each(change);
     }
 
     /// A machine that was away answers; what is on its disk is what scenarios put there.
     fn answer(&mut self, slot: &Slot) {
         let host = self.seen.hosts.get_mut(slot).unwrap();
         if host.facts().is_none() {
-            *host = HostSeen::Ready(Box::new(HostFacts { key: None, ..world::fresh_host() }));
+            let disk = self.disks.get(slot).cloned();
+            *host = HostSeen::Ready(Box::new(disk.unwrap_or_else(|| fresh_host(self.spec))));
         }
     }
 
     fn firewall(&mut self, firewall: &Firewall) {
-        let group = &mut world::cloud(&mut self.seen).security_group;
+        let group = &mut self.cloud(&firewall.group).security_group;
         let group = group.get_or_insert_with(|| SecurityGroup {
             id: "sg-0a3".into(),
             rules: Vec::new(),
@@ -192,14 +229,17 @@ impl World<'_> {
     }
 
     fn launch(&mut self, launch: &Launch) {
+        let before = self.seen.hosts.get(&launch.slot).and_then(HostSeen::facts);
+        let record = before.and_then(|facts| facts.record.clone()).filter(|_| launch.replaces.is_some());
         if let Some(old) = &launch.replaces {
+            self.replaced.push(launch.slot.clone());
             self.terminate(&launch.slot, old);
         }
-        let cloud = world::cloud(&mut self.seen);
+        let cloud = self.cloud(&launch.slot.group).clone();
         let managed = cloud.security_group.iter().map(|group| group.id.clone()).collect();
         let named = &launch.security_group_ids;
         let security_groups = if named.is_empty() { managed } else { named.clone() };
-        cloud.instances.push(OwnedInstance {
+        let one = OwnedInstance {
             id: format!("i-{}{}", launch.slot.index, launch.generation),
             slot: launch.slot.clone(),
             generation: launch.generation,
@@ -226,30 +266,43 @@ impl World<'_> {
             deadline: None,
             tags: tagged(launch),
             state_reason: None,
-        });
-        let host = HostFacts { key: None, ..world::fresh_host() };
+        };
+        for seen in self.seen.clouds.values_mut() {
+            match seen {
+                Seen::Present(other) if other.region == cloud.region => other.instances.push(one.clone()),
+                _ => {}
+            }
+        }
+        // A machine that takes another's place goes on with its history.
+        let host = HostFacts { record: record.as_ref().map(Record::carried_over), ..fresh_host(self.spec) };
         self.seen.hosts.insert(launch.slot.clone(), HostSeen::Ready(Box::new(host)));
     }
 
     fn modify(&mut self, modify: &Modify) {
-        let managed = world::cloud(&mut self.seen).security_group.clone();
-        let one = self.of(&modify.slot);
-        for (key, value) in &modify.set_tags {
-            if key == "a3:hash" {
-                one.hash = Some(value.clone());
-            } else {
-                one.tags.insert(key.clone(), value.clone());
+        let managed = self.cloud(&modify.slot.group).security_group.clone();
+        self.each(&modify.slot, |one| {
+            for (key, value) in &modify.set_tags {
+                if key == "a3:hash" {
+                    one.hash = Some(value.clone());
+                } else {
+                    one.tags.insert(key.clone(), value.clone());
+                }
             }
-        }
-        modify.remove_tags.iter().for_each(|key| drop(one.tags.remove(key)));
-        match &modify.security_group_ids {
-            Some(ids) if ids.is_empty() => one.security_groups = vec![managed.unwrap().id],
-            Some(ids) => one.security_groups.clone_from(ids),
-            None => {}
-        }
-        one.instance_type = modify.instance_type.clone().unwrap_or(one.instance_type.clone());
-        one.hop_limit = modify.hop_limit.or(one.hop_limit);
-        one.protected = modify.protected.or(one.protected);
+            modify.remove_tags.iter().for_each(|key| drop(one.tags.remove(key)));
+            match &modify.security_group_ids {
+                Some(ids) if ids.is_empty() => one.security_groups = vec![managed.clone().unwrap().id],
+                Some(ids) => one.security_groups.clone_from(ids),
+                None => {}
+            }
+            one.instance_type = modify.instance_type.clone().unwrap_or(one.instance_type.clone());
+            one.hop_limit = modify.hop_limit.or(one.hop_limit);
+            one.protected = modify.protected.or(one.protected);
+            // Written down on the machine, and then as a tag.
+            if let Some(ttl) = modify.ttl {
+                one.deadline =
+                    Some(ttl.map_or_else(String::new, |ttl| (one.created + ttl.as_secs()).to_string()));
+            }
+        });
         if modify.instance_type.is_some() {
             self.restarted(&modify.slot);
         }
@@ -271,14 +324,15 @@ impl World<'_> {
     }
 
     /// Deletes what is left in a region, and else what the group there has.
-    fn delete(&mut self, region: &str, forget: fn(&mut ManagedSeen)) {
-        for seen in self.seen.clouds.values_mut() {
+    fn delete(&mut self, (group, region): (&str, &str), forget: fn(&mut ManagedSeen)) {
+        for (name, seen) in &mut self.seen.clouds {
             let Seen::Present(cloud) = seen else { continue };
             if cloud.region != region {
                 continue;
             }
-            for left in &mut cloud.left {
-                forget(left);
+            cloud.left.iter_mut().filter(|left| left.group == *group).for_each(forget);
+            if name != group {
+                continue;
             }
             let mut own = ManagedSeen {
                 security_group: cloud.security_group.as_ref().map(|group| group.id.clone()),
@@ -296,11 +350,15 @@ impl World<'_> {
             Seen::Present(cloud) => Some((name, cloud)),
             _ => None,
         });
-        let mut all = clouds.flat_map(|(name, cloud)| cloud.instances.iter_mut().map(move |one| (name, one)));
-        let (name, one) = all.find(|(_, one)| one.id == id).unwrap();
-        assert_ne!(one.protected, Some(true), "{id} is protected");
-        one.state = InstanceState::Terminated;
-        if name.starts_with("region ") {
+        let all = clouds.flat_map(|(name, cloud)| cloud.instances.iter_mut().map(move |one| (name, one)));
+        let (mut found, mut elsewhere) = (false, true);
+        for (name, one) in all.filter(|(_, one)| one.id == id) {
+            assert_ne!(one.protected, Some(true), "{id} is protected");
+            one.state = InstanceState::Terminated;
+            (found, elsewhere) = (true, elsewhere && name.starts_with("region "));
+        }
+        assert!(found, "{id} is not there");
+        if elsewhere {
             return;
         }
         if self.spec.slots().any(|(wanted, _)| wanted == *slot) {
@@ -314,24 +372,49 @@ impl World<'_> {
         let Some(HostSeen::Ready(facts)) = self.seen.hosts.get_mut(slot) else { panic!("{slot} is away") };
         // Any write makes the key and the record.
         facts.key.get_or_insert_with(|| SecretString::from("made on the way".to_owned()));
-        facts.record.get_or_insert_with(Record::default);
+        facts.record.get_or_insert_with(|| Record { version: VERSION, ..Record::default() });
         facts
     }
 
     /// The release that this apply makes on a machine: complete, since all of it is done.
     fn begun(&mut self, slot: &Slot) -> &mut Release {
-        let (number, rollback) = (self.release, self.spec.rollback.clone());
+        let (known, rollback) = (self.begun.get(slot).copied(), self.spec.rollback.clone());
+        let release = self.release;
+        let record = self.host(slot).record.clone().unwrap();
+        // A machine that could not be seen when the plan was made may be further.
+        let number = known.unwrap_or_else(|| release.max(record.last_release() + 1));
+        self.begun.insert(slot.clone(), number);
+        let there = self.may_be_there(slot, &record);
         let releases = &mut self.host(slot).record.as_mut().unwrap().releases;
-        if releases.last().is_none_or(|last| last.number != number) {
-            let services = releases.last().map(|last| last.services.clone()).unwrap_or_default();
+        if known.is_none() {
+            let mut services = releases.last().map(|last| last.services.clone()).unwrap_or_default();
+            services.retain(|service, _| there.contains(service));
             let (status, by, at) = (ReleaseStatus::Complete, "me@laptop".into(), world::NOW);
             releases.push(Release { number, status, by, at, services, rollback });
         }
         releases.last_mut().unwrap()
     }
 
-    fn on_host(&mut self, action: &Action) {
-        match action {
+    /// The services of the last release that may still be on a machine.
+    fn may_be_there(&self, slot: &Slot, record: &Record) -> Vec<String> {
+        let wanted = |service: &str| self.spec.services_on(&slot.group).any(|one| one.name == service);
+        let before = self.before.get(slot).and_then(HostSeen::facts);
+        let last = record.releases.last().into_iter().flat_map(|last| last.services.keys());
+        let there = last.filter(|service| {
+            wanted(service)
+                || match before {
+                    _ if self.replaced.contains(slot) => false,
+                    Some(facts) => {
+                        facts.containers.iter().any(|one| one.labels.get(label::SERVICE) == Some(*service))
+                    }
+                    None => true,
+                }
+        });
+        there.cloned().collect()
+    }
+
+    fn on_host(&mut self, step: &Step) {
+        match &step.action {
             Action::Copy { slot, service, files } => {
                 let host = self.host(slot);
                 for file in files {
@@ -357,12 +440,18 @@ impl World<'_> {
                 let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
                 (one.state, one.health) = (ContainerState::Running, None);
                 one.ports = ports.unwrap_or_default();
+                host.record.as_mut().unwrap().stopped.remove(service);
             }
             Action::StopContainer { slot, service, container, .. } => {
+                let removes_itself = self.spec.services.get(service).is_some_and(|one| one.auto_remove);
                 let host = self.host(slot);
+                silence(host, container);
+                if removes_itself {
+                    return host.containers.retain(|one| one.name != *container);
+                }
                 let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
                 // What does not run publishes nothing.
-                (one.state, one.ports) = (ContainerState::Exited(0), Vec::new());
+                (one.state, one.ports, one.health) = (ContainerState::Exited(0), Vec::new(), None);
                 let stopped =
                     Stopped { by: "me@laptop".into(), container: one.id.clone(), started: one.started };
                 host.record.as_mut().unwrap().stopped.insert(service.clone(), stopped);
@@ -375,8 +464,12 @@ impl World<'_> {
                 record.in_place.insert(service.clone(), settings.clone());
             }
             Action::RemoveContainer { slot, service, container, .. } => {
-                self.host(slot).containers.retain(|one| one.name != *container);
-                self.begun(slot).services.remove(service);
+                let host = self.host(slot);
+                silence(host, container);
+                host.containers.retain(|one| one.name != *container);
+                if step.begins_release_on(slot) {
+                    self.begun(slot).services.remove(service);
+                }
             }
             Action::Prune { slot, releases, tags } => {
                 let host = self.host(slot);
@@ -395,11 +488,17 @@ impl World<'_> {
                 let host = self.host(slot);
                 host.kept.iter_mut().for_each(|image| image.tags.retain(|tag| !tag.starts_with(&prefix)));
                 host.kept.retain(|image| image.tags.iter().any(|tag| tag.starts_with(&prefix)));
-                host.record = None;
+                (host.record, host.key) = (None, None);
             }
             Action::Admit { slot, keys } => self.host(slot).admitted.clone_from(keys),
             Action::Install(install) => {
+                let disk = self.disks.get(&install.slot).cloned();
                 let host = self.host(&install.slot);
+                // What an engine had is there again when it is started.
+                if let (Some(disk), Some(Installer::Start)) = (disk, install.with) {
+                    (host.containers, host.kept) = (disk.containers, disk.kept);
+                    (host.repo_digests, host.volumes) = (disk.repo_digests, disk.volumes);
+                }
                 (host.engine, host.engine_stopped) = (Seen::Present("26.1.5".into()), false);
             }
             _ => {}
@@ -425,26 +524,40 @@ impl World<'_> {
             Image::Local { id } => id.to_string(),
             Image::From { .. } => panic!("{} has no image", run.service),
         };
-        let (spec, secrets, number) = (self.spec, self.seen.secrets.clone(), self.release);
+        let (spec, secrets) = (self.spec, self.seen.secrets.clone());
+        let platform = self.seen.images.get(&run.service).map(|seen| seen.platform);
+        let number = self.begun(&run.slot).number;
         let host = self.host(&run.slot);
         let service = &spec.services[&run.service];
         let config = hash::config(&run.settings, service, &secrets, host.key.as_ref()).unwrap();
         let record = host.record.as_mut().unwrap();
         let settings = serde_json::to_value(&run.settings).unwrap();
-        let (check, platform) = (run.check.clone(), None);
+        let check = run.check.clone();
         let (image, config) = (image.clone(), config.clone());
         let released =
             ReleasedService { image: image.clone(), config: config.clone(), settings, check, platform };
         record.in_place.insert(run.service.clone(), run.settings.in_place.clone());
+        record.stopped.remove(&run.service);
         let name = &run.settings.name;
         let labels = [
             (label::DEPLOYMENT, spec.name.clone()),
             (label::SERVICE, run.service.clone()),
+            (label::REPLICA, "0".to_owned()),
             (label::OWN, own_mark(&spec.name, &run.slot, &run.service, name)),
             (label::CONFIG, config),
             (label::IMAGE, image.clone()),
             (label::RELEASE, number.to_string()),
+            (label::HOME, host.folder.clone()),
         ];
+        let named = run.settings.volumes.iter().filter_map(|volume| match &volume.source {
+            VolumeSource::Named(name) => Some(names::volume(&spec.name, name)),
+            VolumeSource::Bind(_) | VolumeSource::Anonymous => None,
+        });
+        for volume in named {
+            if !host.volumes.contains(&volume) {
+                host.volumes.push(volume);
+            }
+        }
         let ports = published(&run.settings.ports);
         let free = |one: &ContainerSeen| {
             assert!(one.name != *name || one.labels.get(label::SERVICE) == Some(&run.service), "{name}");
@@ -454,8 +567,10 @@ impl World<'_> {
             let one = host.containers.iter().find(|one| one.name == *former).unwrap();
             assert_eq!(one.labels.get(label::SERVICE), Some(&run.service), "{former}");
         }
-        host.containers.retain(|one| one.name != *name && one.name != format!("{name}.a3-old"));
-        host.containers.retain(|one| !run.formerly.contains(&one.name));
+        for gone in run.formerly.iter().cloned().chain([name.clone(), names::old_container(name)]) {
+            silence(host, &gone);
+            host.containers.retain(|one| one.name != gone);
+        }
         host.containers.push(ContainerSeen {
             id: format!("container of release {number}"),
             name: name.clone(),
@@ -504,36 +619,4 @@ fn set(asked: &InPlace, before: Option<&InPlaceSeen>) -> InPlaceSeen {
             (None, _) => Limit::All(world::ALL_PROCESSORS),
         },
     }
-}
-
-/// The person's tags, and which they are.
-fn tagged(launch: &Launch) -> BTreeMap<String, String> {
-    let own = own_tags::to_tag(launch.tags.keys().map(String::as_str));
-    let own = own.map(|own| (own_tags::TAG.to_owned(), own));
-    let asked = Some((asked::TAG.to_owned(), launch.asked.clone()));
-    launch.tags.clone().into_iter().chain(own).chain(asked).collect()
-}
-
-/// What a container that runs publishes.
-fn published(ports: &[Port]) -> Vec<PublishedPort> {
-    let published = ports.iter().map(|port| PublishedPort {
-        host_ip: port.host_ip.clone(),
-        published: port.published.unwrap_or(49153),
-        target: port.target,
-        protocol: port.protocol,
-    });
-    published.collect()
-}
-
-/// An image that has no name left goes; of one that somebody else has named, only our tags.
-fn let_go(host: &mut HostFacts, tags: &[String]) {
-    for image in &mut host.kept {
-        image.tags.retain(|tag| !tags.contains(tag));
-        if image.tags.is_empty() {
-            let used = |one: &ContainerSeen| image.is(&one.image_id);
-            assert!(!host.containers.iter().any(used), "an image in use was pruned: {image:?}");
-            host.repo_digests.retain(|digest| !image.digests.contains(digest));
-        }
-    }
-    host.kept.retain(|image| !image.tags.is_empty());
 }

@@ -2,22 +2,67 @@
 //! costs, apply does it, the next plan is empty, the next apply writes nothing; and then the engine, the
 //! host and EC2 show each setting with Compose's meaning.
 
+mod keys;
+mod table;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs;
+
+use a3::spec::fields::FIELDS;
 use serde_json::{Value, json};
 
-use crate::cloud::{console, host_docker, instance, on_host, rules};
+use crate::cloud::{console, foreign_group, host_docker, instance, on_host, rules};
 use crate::deployment::Deployment;
 use crate::place::{remove_images, variable, writes_of};
+use crate::plan::Plan;
 use crate::pool::{borrow, web};
 
-/// Plan, apply, plan, apply.
-#[track_caller]
-fn four_steps(deployment: &Deployment, kinds: &[&str], changes: &[&str]) {
-    let plan = deployment.plan();
-    assert_eq!((plan.kinds(), plan.changes()), (kinds.to_vec(), changes.iter().map(|&c| c.into()).collect()));
-    deployment.a3(&["apply", "--yes", "--allow-terminate"]).ok();
-    deployment.is_converged();
-    let writes = writes_of(|| drop(deployment.apply().says("No changes.")));
-    assert!(writes.is_empty(), "a second apply writes: {writes:?}");
+/// A deployment whose keys change, step by step.
+struct Steps<'a> {
+    name: &'static str,
+    deployment: &'a Deployment,
+    /// The file as it was applied last.
+    applied: RefCell<String>,
+    /// Which rows of the field table have changed since the beginning.
+    changed: RefCell<BTreeSet<&'static str>>,
+}
+
+impl<'a> Steps<'a> {
+    /// `name` is that of its batch in the list.
+    fn of(name: &'static str, deployment: &'a Deployment) -> Self {
+        let applied = fs::read_to_string(deployment.path("deploy.yaml")).unwrap();
+        Self { name, deployment, applied: applied.into(), changed: RefCell::default() }
+    }
+
+    /// Plan, apply, plan, apply.
+    #[track_caller]
+    fn four(&self, kinds: &[&str], changes: &[&str]) {
+        let deployment = self.deployment;
+        let text = fs::read_to_string(deployment.path("deploy.yaml")).unwrap();
+        table::changed(&self.applied.replace(text.clone()), &text, &mut self.changed.borrow_mut());
+        let plan = Plan::of(&deployment.a3(&["plan", "--json", "--yes"]).ok());
+        assert_eq!(
+            (plan.kinds(), plan.changes()),
+            (kinds.to_vec(), changes.iter().map(|&c| c.into()).collect())
+        );
+        deployment.a3(&["apply", "--yes", "--allow-terminate"]).ok();
+        deployment.a3(&["plan", "--detailed-exitcode", "--yes"]).ok().says("No changes.");
+        let writes = writes_of(|| drop(deployment.apply().says("No changes.")));
+        assert!(writes.is_empty(), "a second apply writes: {writes:?}");
+    }
+
+    /// What a row's value is made of changed, although the file says the same.
+    fn content(&self, field: &str) {
+        let row = FIELDS.iter().find(|row| row.path == field).unwrap();
+        self.changed.borrow_mut().insert(row.path);
+    }
+
+    /// The batch has changed the rows that the list says it does.
+    #[track_caller]
+    fn end(self) {
+        table::holds_batch(self.name, &self.changed.into_inner());
+    }
 }
 
 /// Adds keys to the service `s2`.
@@ -49,6 +94,7 @@ fn holds(seen: &Value, expected: &[(&str, Value)]) {
 #[test]
 fn keys_that_change_nothing() {
     let web = borrow();
+    let steps = Steps::of("keys_that_change_nothing", &web);
     let id = web.id();
     let before = run_of(&id, "s2");
     web.edit("deploy.yaml", "name: pool", "required_version: \">=0.1\"\nname: pool");
@@ -78,18 +124,20 @@ fn keys_that_change_nothing() {
         "    env_file: [{ path: not-there.env, required: false }]\n    depends_on: []\n    profiles: []\n    \
          update_config: { parallelism: 3 }\n",
     );
-    four_steps(&web, &[], &[]);
+    steps.four(&[], &[]);
     assert_eq!(run_of(&id, "s2"), before);
+    steps.end();
 }
 
 #[test]
 fn keys_that_change_a_container_in_place() {
     let web = borrow();
+    let steps = Steps::of("keys_that_change_a_container_in_place", &web);
     let id = web.id();
     let before = run_of(&id, "s2");
     web.edit("deploy.yaml", "restart: unless-stopped", "restart: on-failure:4");
     add(&web, "    mem_limit: 96m\n    cpus: 0.5\n");
-    four_steps(&web, &["update_container"], &["cpus", "mem_limit", "restart"]);
+    steps.four(&["update_container"], &["cpus", "mem_limit", "restart"]);
     holds(
         &inspect(&id, "s2"),
         &[
@@ -101,7 +149,7 @@ fn keys_that_change_a_container_in_place() {
     // Taken away again, they are unlimited again.
     web.edit("deploy.yaml", "    mem_limit: 96m\n    cpus: 0.5\n", "");
     web.edit("deploy.yaml", "restart: on-failure:4", "restart: \"no\"");
-    four_steps(&web, &["update_container"], &["cpus", "mem_limit", "restart"]);
+    steps.four(&["update_container"], &["cpus", "mem_limit", "restart"]);
     holds(
         &inspect(&id, "s2"),
         &[
@@ -113,6 +161,7 @@ fn keys_that_change_a_container_in_place() {
     let all: u64 = host_docker(&id, "info -f {{.NCPU}}").parse().unwrap();
     assert_eq!(inspect(&id, "s2")["HostConfig"]["NanoCpus"], all * 1_000_000_000);
     assert_eq!(run_of(&id, "s2"), before, "not even restarted");
+    steps.end();
 }
 
 const RECREATED: &str = "    command: [\"/serve.sh\", \"two words\"]\n    \
@@ -127,6 +176,7 @@ const RECREATED: &str = "    command: [\"/serve.sh\", \"two words\"]\n    \
 #[test]
 fn keys_that_make_a_new_container() {
     let web = borrow();
+    let steps = Steps::of("keys_that_make_a_new_container", &web);
     let id = web.id();
     web.write("more.env", "FROM_FILE=\"a b\"\n# not this\nGREETING=the spec wins\n");
     add(&web, RECREATED);
@@ -141,7 +191,7 @@ fn keys_that_make_a_new_container() {
     web.edit(
         "deploy.yaml",
         "[\"30001:8080\"]",
-        "[\"30001:8080\", \"127.0.0.1:30011:9000/udp\", \"30012-30013:12-13\"]",
+        "[\"30001:8080\", { target: 9000, published: \"30011\", host_ip: 127.0.0.1, protocol: udp }, \"30012-30013:12-13\"]",
     );
     let changes = [
         "cap_add recreate",
@@ -174,7 +224,7 @@ fn keys_that_make_a_new_container() {
         "volumes recreate",
         "working_dir recreate",
     ];
-    four_steps(&web, &["firewall", "run"], &changes);
+    steps.four(&["firewall", "run"], &changes);
     let seen = inspect(&id, "s2");
     holds(
         &seen,
@@ -236,11 +286,13 @@ fn keys_that_make_a_new_container() {
     let expected = ["0", "songs.example", "/tmp", "1", "512", "1", "0000000000000400"];
     assert_eq!(inside.lines().take(7).collect::<Vec<_>>(), expected, "{inside}");
     assert!(inside.ends_with("init"), "{inside}");
+    steps.end();
 }
 
 #[test]
 fn keys_that_make_a_new_image() {
     let web = borrow();
+    let steps = Steps::of("keys_that_make_a_new_image", &web);
     let id = web.id();
     web.write(
         "app/Other",
@@ -267,7 +319,7 @@ fn keys_that_make_a_new_image() {
         "source",
         "target",
     ];
-    four_steps(&web, &["build", "tag", "push", "run"], &built);
+    steps.four(&["build", "tag", "push", "run"], &built);
     let image = host_docker(&id, "inspect -f {{.Image}} s2");
     let labels: Value = serde_json::from_str(&host_docker(
         &id,
@@ -279,13 +331,15 @@ fn keys_that_make_a_new_image() {
     // Another tag of the same source is made in the registry; the digest, and so the container, stay.
     let before = run_of(&id, "s2");
     web.edit("deploy.yaml", "-s2:v1", "-s2:v2");
-    four_steps(&web, &["tag"], &["digest", "reference"]);
+    steps.four(&["tag"], &["digest", "reference"]);
     assert_eq!(run_of(&id, "s2"), before);
+    steps.end();
 }
 
 #[test]
 fn another_container_name_takes_the_old_ones_place() {
     let web = borrow();
+    let steps = Steps::of("another_container_name_takes_the_old_ones_place", &web);
     let id = web.id();
     // What does not work under the new name leaves the old one running, under its own.
     let before = run_of(&id, "s2").0;
@@ -304,7 +358,7 @@ fn another_container_name_takes_the_old_ones_place() {
         "check: { http: /none, timeout: 3s }",
         "check: { http: /music.csv, timeout: 20s }",
     );
-    four_steps(&web, &["run"], &["container_name recreate"]);
+    steps.four(&["run"], &["container_name recreate"]);
     assert_eq!(host_docker(&id, "ps --all --format '{{.Names}}'"), "songs");
     web.get(30001, "/version");
     web.edit(
@@ -312,8 +366,7 @@ fn another_container_name_takes_the_old_ones_place() {
         "    container_name: songs\n    restart: unless-stopped\n",
         "    auto_remove: true\n    user: \"1000:1000\"\n    tmpfs: [\"/tmp:mode=1777\"]\n",
     );
-    four_steps(
-        &web,
+    steps.four(
         &["run"],
         &["auto_remove recreate", "container_name recreate", "restart", "tmpfs recreate", "user recreate"],
     );
@@ -321,11 +374,13 @@ fn another_container_name_takes_the_old_ones_place() {
         &inspect(&id, &format!("{}-s2-1", web.name)),
         &[("/HostConfig/AutoRemove", json!(true)), ("/Config/User", json!("1000:1000"))],
     );
+    steps.end();
 }
 
 #[test]
 fn files_that_are_copied() {
     let web = borrow();
+    let steps = Steps::of("files_that_are_copied", &web);
     let id = web.id();
     let before = run_of(&id, "s2");
     web.write("more.csv", "a,b\n");
@@ -335,15 +390,16 @@ fn files_that_are_copied() {
         "[{ source: music.csv, target: music/, mode: \"0640\", on_change: none }, \
          { source: more.csv, target: /srv/more/, mode: \"0600\", sudo: true }]",
     );
-    four_steps(&web, &["copy"], &["/srv/more/more.csv", "music/music.csv"]);
+    steps.four(&["copy"], &["/srv/more/more.csv", "music/music.csv"]);
     let seen = on_host(&id, "stat -c '%a %U %n' /home/ec2-user/music/music.csv /srv/more/more.csv");
     assert_eq!(seen, "640 ec2-user /home/ec2-user/music/music.csv\n600 root /srv/more/more.csv\n");
     assert_eq!(run_of(&id, "s2"), before);
     // Another place: the old one is cleaned up.
     web.edit("deploy.yaml", "target: /srv/more/", "target: /srv/moved/here.csv");
-    four_steps(&web, &["copy", "remove_files"], &["/srv/more/more.csv", "/srv/moved/here.csv"]);
+    steps.four(&["copy", "remove_files"], &["/srv/more/more.csv", "/srv/moved/here.csv"]);
     on_host(&id, "test -e /srv/moved/here.csv && ! test -e /srv/more/more.csv");
     assert_eq!(run_of(&id, "s2"), before);
+    steps.end();
 }
 
 fn attribute(id: &str, name: &str) -> Value {
@@ -358,29 +414,31 @@ fn tags(seen: &Value) -> Vec<(&str, &str)> {
     tags.map(|tag| (tag["Key"].as_str().unwrap(), tag["Value"].as_str().unwrap())).collect()
 }
 
-/// A group of somebody else's, where everything is open.
-fn foreign_group(name: &str) -> String {
-    let line = "vpc = ec2.describe_vpcs()['Vpcs'][0]['VpcId']\n\
-        made = ec2.create_security_group(GroupName=sys.argv[1], Description='x', VpcId=vpc)['GroupId']\n\
-        ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=[{'IpProtocol': 'tcp', 'FromPort': 0,\n\
-            'ToPort': 65535, 'IpRanges': [{'CidrIp': '0.0.0.0/0'}]}])\n\
-        print(json.dumps(made))";
-    console(line, &[name]).as_str().unwrap().to_owned()
+/// A subnet; and the name of an instance profile and of a key pair of somebody else's, with the key that the
+/// machines know.
+fn network_and_key() -> (String, String) {
+    let public = fs::read_to_string(format!("{}.pub", variable("A3_SANDBOX_SSH_KEY"))).unwrap();
+    let line = "boto3.client('iam').create_instance_profile(InstanceProfileName=sys.argv[1])\n\
+        ec2.import_key_pair(KeyName=sys.argv[1], PublicKeyMaterial=sys.argv[2].encode())\n\
+        print(json.dumps([s['SubnetId'] for s in ec2.describe_subnets()['Subnets']][-1]))";
+    let theirs = format!("machine-keys-theirs-{}", std::process::id());
+    (console(line, &[&theirs, public.trim()]).as_str().unwrap().to_owned(), theirs)
 }
 
 #[test]
 fn keys_of_a_machine() {
     let name = "machine-keys";
-    let steps = web(name);
-    steps.apply();
-    let id = steps.id();
+    let web = web(name);
+    web.apply();
+    let steps = Steps::of("keys_of_a_machine", &web);
+    let id = web.id();
     let before = run_of(&id, "s2");
 
     // In place.
     let settings = "      tags: { team: music, cost: \"7\" }\n      metadata_options: { http_put_response_hop_limit: 3 }\n      \
         disable_api_termination: true\n      allow_from: [10.0.0.0/8, 0.0.0.0/0]\n      \
         allow_ssh_from: [10.1.0.0/16, 0.0.0.0/0]\n";
-    steps.edit("deploy.yaml", "      instance_type:", &format!("{settings}      instance_type:"));
+    web.edit("deploy.yaml", "      instance_type:", &format!("{settings}      instance_type:"));
     let changes = [
         "disable_api_termination",
         "ingress",
@@ -388,7 +446,7 @@ fn keys_of_a_machine() {
         "tags.cost",
         "tags.team",
     ];
-    four_steps(&steps, &["firewall", "modify"], &changes);
+    steps.four(&["firewall", "modify"], &changes);
     let seen = instance(&id);
     assert!([("team", "music"), ("cost", "7")].iter().all(|tag| tags(&seen).contains(tag)), "{seen}");
     assert_eq!(seen["MetadataOptions"]["HttpPutResponseHopLimit"], 3);
@@ -399,11 +457,11 @@ fn keys_of_a_machine() {
     );
 
     // And away again, with a deadline, to a group of somebody else's.
-    let group = foreign_group("machine-keys-theirs");
+    let group = foreign_group(&format!("machine-keys-theirs-{}", std::process::id()));
     let other = format!(
         "      tags: {{ cost: \"8\" }}\n      disable_api_termination: false\n      ttl: 9h\n      vpc_security_group_ids: [{group}]\n"
     );
-    steps.edit("deploy.yaml", settings, &other);
+    web.edit("deploy.yaml", settings, &other);
     let changes = [
         "disable_api_termination",
         "metadata_options.http_put_response_hop_limit",
@@ -414,7 +472,7 @@ fn keys_of_a_machine() {
         "ttl",
         "vpc_security_group_ids",
     ];
-    four_steps(&steps, &["modify", "delete_firewall"], &changes);
+    steps.four(&["modify", "delete_firewall"], &changes);
     let managed = "print(json.dumps([one for one in ec2.describe_security_groups()['SecurityGroups'] \
                    if one['GroupName'] == sys.argv[1]]))";
     assert_eq!(console(managed, &["a3-machine-keys-web"]), json!([]), "nothing uses it any more");
@@ -426,23 +484,31 @@ fn keys_of_a_machine() {
     assert_eq!(run_of(&id, "s2"), before, "the same container on the same machine, and it ran on");
 
     // A stop and a start; then everything that takes another machine, at once.
-    steps.edit("deploy.yaml", "instance_type: t2.micro", "instance_type: t3.small");
+    web.edit("deploy.yaml", "instance_type: t2.micro", "instance_type: t3.small");
     // What is on its disk stays, so that what stopped with it has only to run again.
-    four_steps(&steps, &["modify", "start_container"], &["instance_type stop_start"]);
-    assert_eq!((steps.id(), instance(&id)["InstanceType"].as_str()), (id.clone(), Some("t3.small")));
+    steps.four(&["modify", "start_container"], &["instance_type stop_start"]);
+    assert_eq!((web.id(), instance(&id)["InstanceType"].as_str()), (id.clone(), Some("t3.small")));
     assert_eq!(inspect(&id, "s2")["Id"], before.0);
-    let settings = "      root_block_device: { volume_size: 22, volume_type: gp3, encrypted: true }\n      \
-        user_data: \"#!/bin/sh\\necho made >/root/anew\\n\"\n";
-    steps.edit("deploy.yaml", "      instance_type:", &format!("{settings}      instance_type:"));
+    let (subnet, theirs) = network_and_key();
+    web.write("first-boot.sh", "#!/bin/sh\necho made >/root/anew\n");
+    let settings = format!(
+        "      root_block_device: {{ volume_size: 22, volume_type: gp3, encrypted: true }}\n      \
+         user_data: {{ file: first-boot.sh }}\n      subnet_id: {subnet}\n      iam_instance_profile: {theirs}\n      \
+         key_name: {theirs}\n      instance_market_options: {{ market_type: spot, spot_options: {{ max_price: \"0.02\" }} }}\n"
+    );
+    web.edit("deploy.yaml", "      instance_type:", &format!("{settings}      instance_type:"));
     let newest = "ami: { name: \"al2023-ami-2023.*-x86_64\", owner: amazon }";
-    steps.edit("deploy.yaml", newest, &format!("ami: {}", variable("A3_SANDBOX_AMI_CONTAINERD")));
-    steps.edit("deploy.yaml", "ssh: { ", "ssh: { user: ec2-user, ");
+    web.edit("deploy.yaml", newest, &format!("ami: {}", variable("A3_SANDBOX_AMI_CONTAINERD")));
+    web.edit("deploy.yaml", "ssh: { ", "ssh: { user: ec2-user, ");
     let changes = [
         "ami replacement",
         "container_name",
         "environment.GREETING",
+        "iam_instance_profile replacement",
         "id",
         "image",
+        "instance_market_options replacement",
+        "key_name",
         "music/music.csv",
         "name",
         "package",
@@ -451,17 +517,78 @@ fn keys_of_a_machine() {
         "restart",
         "root_block_device replacement",
         "server",
+        "subnet_id replacement",
         "user_data replacement",
         "volumes",
     ];
-    four_steps(&steps, &["launch", "install", "copy", "login", "run"], &changes);
-    let new = steps.id();
+    steps.four(&["launch", "install", "copy", "login", "run"], &changes);
+    let new = web.id();
     assert_ne!(new, id);
     assert_eq!(instance(&id)["State"]["Name"], "terminated");
     assert_eq!(instance(&new)["ImageId"], variable("A3_SANDBOX_AMI_CONTAINERD").as_str());
     assert_eq!(on_host(&new, "cat /root/anew").trim(), "made");
-    steps.get(30001, "/version");
-    steps.destroy();
+    web.get(30001, "/version");
+    let seen = instance(&new);
+    assert_eq!((&seen["SubnetId"], &seen["KeyName"]), (&json!(subnet), &json!(theirs)));
+    assert_eq!(seen["InstanceLifecycle"], "spot");
+    assert!(seen["IamInstanceProfile"]["Arn"].as_str().unwrap().ends_with(&format!("/{theirs}")), "{seen}");
+    let disk = seen["BlockDeviceMappings"][0]["Ebs"]["VolumeId"].as_str().unwrap();
+    let line = "found = ec2.describe_volumes(VolumeIds=[sys.argv[1]])['Volumes'][0]\n\
+                print(json.dumps([found['Size'], found['VolumeType'], found['Encrypted']]))";
+    assert_eq!(console(line, &[disk]), json!([22, "gp3", true]));
+    // Counts when it is bought.
+    web.edit("deploy.yaml", "max_price: \"0.02\"", "max_price: \"0.03\"");
+    steps.four(&[], &[]);
+
+    // Another region: what was in the first one goes.
+    web.edit("deploy.yaml", &settings.replace("0.02", "0.03"), "");
+    web.edit("deploy.yaml", &other, "");
+    web.edit("deploy.yaml", &format!("ami: {}", variable("A3_SANDBOX_AMI_CONTAINERD")), newest);
+    web.edit("deploy.yaml", "region: us-west-2", "region: eu-north-1");
+    let kinds = [
+        "firewall",
+        "import_key",
+        "launch",
+        "terminate",
+        "delete_firewall",
+        "delete_key",
+        "install",
+        "copy",
+        "login",
+        "run",
+    ];
+    let changes = [
+        "ami",
+        "container_name",
+        "id",
+        "image",
+        "ingress",
+        "instance_type",
+        "key_name",
+        "music/music.csv",
+        "name",
+        "package",
+        "ports",
+        "public_ip",
+        "region",
+        "server",
+    ];
+    steps.four(&kinds, &changes);
+    let moved = web.id();
+    let line = "found = boto3.client('ec2', region_name='eu-north-1').describe_instances(InstanceIds=[sys.argv[1]])\n\
+                print(json.dumps(found['Reservations'][0]['Instances'][0]['State']['Name']))";
+    assert_eq!(
+        (console(line, &[&moved]), &instance(&new)["State"]["Name"]),
+        (json!("running"), &json!("terminated"))
+    );
+    web.get(30001, "/version");
+    steps.end();
+    web.destroy();
     console("ec2.delete_security_group(GroupId=sys.argv[1])", &[&group]);
+    console(
+        "ec2.delete_key_pair(KeyName=sys.argv[1])\n\
+         boto3.client('iam').delete_instance_profile(InstanceProfileName=sys.argv[1])",
+        &[&theirs],
+    );
     remove_images(&["machine-keys-*"]);
 }
