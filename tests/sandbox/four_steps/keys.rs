@@ -112,7 +112,8 @@ fn keys_whose_values_are_read_elsewhere() {
         "environment.FROM_ENV recreate",
         "environment.FROM_FILE recreate",
         "environment.RAW recreate",
-        "healthcheck recreate",
+        "healthcheck.interval recreate",
+        "healthcheck.test recreate",
         "volumes recreate",
     ];
     let mut steps = Steps::of("keys_whose_values_are_read_elsewhere", &web);
@@ -140,7 +141,7 @@ fn keys_whose_values_are_read_elsewhere() {
                   profiles: [later]\n    depends_on: { s2: { condition: service_started } }\n";
     let image = host_docker(&id, "inspect -f '{{index .Config.Labels \"dev.a3.image\"}}' s2");
     web.edit("deploy.yaml", "services:\n", &format!("services:\n{}", second.replace("IMAGE", &image)));
-    steps.four(&["run"], &["healthcheck recreate", "volumes recreate"]);
+    steps.four(&["run"], &["healthcheck.interval recreate", "healthcheck.test recreate", "volumes recreate"]);
     holds(&inspect(&id, "s2"), &[("/Config/Healthcheck/Test", json!(["NONE"]))]);
     // As with Compose, what was in them is nobody's to throw away.
     let left = host_docker(&id, "volume ls --quiet");
@@ -148,7 +149,7 @@ fn keys_whose_values_are_read_elsewhere() {
     assert_eq!(host_docker(&id, "ps --all --format '{{.Names}}'"), "s2", "its profile is not active");
 
     web.edit("deploy.yaml", "    profiles: [later]\n", "");
-    steps.four(&["run"], &["container_name", "image"]);
+    steps.four(&["run"], &["command", "container_name", "image", "stop_grace_period"]);
     let front = format!("{}-front-1", web.name);
     holds(&inspect(&id, &front), &[("/State/Running", json!(true))]);
     let before = (run_of(&id, "s2"), run_of(&id, &front));
@@ -205,7 +206,18 @@ fn keys_of_a_build_and_of_its_registry() {
     web.write("other/serve.sh", &serve.replace("printf 'v1'", "printf 'v7'"));
     let steps = Steps::of("keys_of_a_build_and_of_its_registry", &web);
     web.edit("deploy.yaml", "context: app,", "context: other, secrets: { mark: { env: STEP_SECRET } },");
-    let built = ["args.BASE", "digest", "image recreate", "name", "platform", "reference", "source"];
+    let built = [
+        "args.BASE",
+        "context",
+        "digest",
+        "dockerfile",
+        "image recreate",
+        "name",
+        "platform",
+        "reference",
+        "secrets.mark",
+        "source",
+    ];
     steps.four(&["build", "tag", "push", "run"], &built);
     assert_eq!(web.get(30001, "/version"), "v7");
     let of = |text: &str| {
