@@ -6,6 +6,7 @@ use a3::id::Slot;
 use a3::observed::{ContainerSeen, HostFacts, Listening, PublishedPort};
 use a3::plan::step::{Action, Launch};
 use a3::plan::{asked, own_tags};
+use a3::record::{InPlace, InPlaceSeen, Limit};
 use a3::spec::{Port, Spec};
 
 use super::world;
@@ -72,5 +73,25 @@ pub(super) fn slot_of(action: &Action) -> Option<Slot> {
         | Action::RemoveContainer { slot, .. }
         | Action::Prune { slot, .. } => Some(slot.clone()),
         _ => None,
+    }
+}
+
+/// What the engine has of such settings: a limit that was there cannot be taken away, only raised.
+pub(super) fn set(asked: &InPlace, before: Option<&InPlaceSeen>) -> InPlaceSeen {
+    let memory_was = before.map_or(Limit::Never, |before| before.mem_limit);
+    let cpus_were = before.map_or(Limit::Never, |before| before.nano_cpus);
+    InPlaceSeen {
+        restart: asked.restart,
+        mem_limit: match (asked.mem_limit, memory_was) {
+            (Some(limit), _) => Limit::At(limit),
+            (None, Limit::Never) => Limit::Never,
+            (None, _) => Limit::All(1 << 50),
+        },
+        nano_cpus: match (asked.nano_cpus, cpus_were) {
+            (Some(world::ALL_PROCESSORS), _) => Limit::All(world::ALL_PROCESSORS),
+            (Some(limit), _) => Limit::At(limit),
+            (None, Limit::Never) => Limit::Never,
+            (None, _) => Limit::All(world::ALL_PROCESSORS),
+        },
     }
 }

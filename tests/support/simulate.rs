@@ -11,15 +11,12 @@ use a3::observed::{
 use a3::plan::names::{self, kept_image, label, own_mark};
 use a3::plan::step::{Action, Firewall, Image, Installer, Launch, Modify, Plan, Run, Step, StepId, TagFrom};
 use a3::plan::{Options, hash, paths, plan, plan_host};
-use a3::record::{
-    CopiedFile, InPlace, InPlaceSeen, Limit, Record, Release, ReleaseStatus, ReleasedService, Stopped,
-    VERSION,
-};
+use a3::record::{CopiedFile, Record, Release, ReleaseStatus, ReleasedService, Stopped, VERSION};
 use a3::spec::{Restart, Spec, VolumeSource};
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use super::parts::{fresh_host, let_go, published, silence, slot_of, tagged};
+use super::parts::{fresh_host, let_go, published, set, silence, slot_of, tagged};
 use super::world;
 
 /// Plans and applies, the machines that answer only on the way included.
@@ -598,25 +595,5 @@ impl<'a> World<'a> {
             host.repo_digests.insert(image);
         }
         self.begun(&run.slot).services.insert(run.service.clone(), released);
-    }
-}
-
-/// What the engine has of such settings: a limit that was there cannot be taken away, only raised.
-fn set(asked: &InPlace, before: Option<&InPlaceSeen>) -> InPlaceSeen {
-    let memory_was = before.map_or(Limit::Never, |before| before.mem_limit);
-    let cpus_were = before.map_or(Limit::Never, |before| before.nano_cpus);
-    InPlaceSeen {
-        restart: asked.restart,
-        mem_limit: match (asked.mem_limit, memory_was) {
-            (Some(limit), _) => Limit::At(limit),
-            (None, Limit::Never) => Limit::Never,
-            (None, _) => Limit::All(1 << 50),
-        },
-        nano_cpus: match (asked.nano_cpus, cpus_were) {
-            (Some(world::ALL_PROCESSORS), _) => Limit::All(world::ALL_PROCESSORS),
-            (Some(limit), _) => Limit::At(limit),
-            (None, Limit::Never) => Limit::Never,
-            (None, _) => Limit::All(world::ALL_PROCESSORS),
-        },
     }
 }
