@@ -79,8 +79,11 @@ pub(super) fn session_of(session: &Session, saved: &SavedPlan, scope: &Scope) ->
         let message = "a saved plan has its files, --target, --replace and --rebuild in it";
         return Err(Fault::new(Exit::Usage, message, Some("leave them out, or save another plan")));
     }
-    let global =
-        Global { file: saved.files.clone(), profile: saved.profiles.clone(), ..session.global.clone() };
+    // As they are typed here: what a release remembers of secrets in files has to be found by others, too.
+    let here = std::env::current_dir().unwrap_or_default();
+    let typed = |file: &PathBuf| file.strip_prefix(&here).unwrap_or(file).to_owned();
+    let file = saved.files.iter().map(typed).collect();
+    let global = Global { file, profile: saved.profiles.clone(), ..session.global.clone() };
     Ok(Session { global, look: session.look, data_look: session.data_look })
 }
 

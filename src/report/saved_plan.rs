@@ -6,7 +6,7 @@
 //! time of day are not in that form, and neither is who looks: who approves a plan and who applies it
 //! may be two.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::look::{Look, Tone};
 use super::plan_json::StepDocument;
 use crate::id::Digest;
 use crate::plan::Options;
-use crate::plan::step::Plan;
+use crate::plan::step::{Action, Plan};
 
 /// The version of the file.
 pub const SAVED_VERSION: u32 = 1;
@@ -70,10 +70,10 @@ struct CanonicalStep<'a> {
 
 /// The form of a plan that is compared.
 pub fn canonical(plan: &Plan) -> Value {
-    let steps = plan.steps.iter().map(|step| {
-        let whole = serde_json::to_vec(&step.action).unwrap_or_default();
-        CanonicalStep { step: StepDocument::of(step), content: Digest::of(&whole) }
-    });
+    let steps = plan
+        .steps
+        .iter()
+        .map(|step| CanonicalStep { step: StepDocument::of(step), content: content(&step.action) });
     let scope = CanonicalScope {
         account: plan.scope.account.as_deref(),
         regions: &plan.scope.regions,
@@ -83,6 +83,33 @@ pub fn canonical(plan: &Plan) -> Value {
     let form = Canonical { deployment: &plan.deployment, scope, steps: steps.collect() };
     // Only a map with keys that are no strings could fail, and there is none.
     serde_json::to_value(form).unwrap_or_default()
+}
+
+/// A digest of everything that a step does.
+fn content(action: &Action) -> Digest {
+    let mut whole = serde_json::to_value(action).unwrap_or_default();
+    forget_folders(&mut whole);
+    Digest::of(whole.to_string().as_bytes())
+}
+
+/// Of data files and of secrets in files the name stays: the folder is written as it was typed, relative for
+/// who saved the plan and absolute for who applies it. What a data file holds is in the plan as a digest.
+fn forget_folders(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(path) if key == "source" || key == "file" => {
+                        let name = Path::new(path.as_str()).file_name().unwrap_or_default();
+                        *path = name.to_string_lossy().into_owned();
+                    }
+                    value => forget_folders(value),
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(forget_folders),
+        _ => {}
+    }
 }
 
 /// How the plan of now differs from the saved one, a line each; `None` if they are the same.
@@ -207,6 +234,22 @@ mod tests {
     fn the_same_plan_has_no_difference() {
         let saved = plan(&[("run s2", "one", "a")]);
         assert_eq!(difference(&saved, &saved.clone(), &Look::plain()), None);
+    }
+
+    #[test]
+    fn a_file_is_the_same_however_its_folder_was_typed() {
+        let of = |file: &str, digest: &str, secret: &str| {
+            let mut action = json!({
+                "files": [{ "source": file, "target": "music/", "digest": digest }],
+                "settings": { "environment": { "TOKEN": { "secret": { "file": secret } } } },
+            });
+            forget_folders(&mut action);
+            action
+        };
+        let typed = of("music.csv", "sha256:aa", "cluster/token");
+        assert_eq!(typed, of("/home/me/music.csv", "sha256:aa", "/home/me/cluster/token"));
+        assert_ne!(typed, of("music.csv", "sha256:bb", "cluster/token"));
+        assert_ne!(typed, of("music.csv", "sha256:aa", "cluster/other"));
     }
 
     #[test]

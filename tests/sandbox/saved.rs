@@ -20,7 +20,9 @@ fn save(deployment: &Deployment) -> String {
 #[test]
 fn an_approved_plan_is_done_without_a_question_and_once() {
     let web = borrow();
-    web.edit("deploy.yaml", "GREETING: hello", "GREETING: approved");
+    web.edit("deploy.yaml", "GREETING: hello", "GREETING: approved, HIDDEN: { file: hidden.txt }");
+    web.write("hidden.txt", "secret");
+    web.write("music.csv", "Song,Artist\nTwo,Somebody\n");
     let saved = save(&web);
     assert!(saved.trim_start_matches(['{', '\n', ' ']).starts_with("\"a3_plan\": 1"), "{saved}");
     let mode = fs::metadata(web.path(PLAN)).unwrap().permissions().mode();
@@ -34,6 +36,7 @@ fn an_approved_plan_is_done_without_a_question_and_once() {
     );
     web.a3(&["apply", PLAN]).ok();
     assert_eq!(web.get(30001, "/greeting"), "approved");
+    assert!(web.get(30001, "/music.csv").contains("Two,Somebody"));
     host_docker(&web.id(), "rm --force bystander");
     web.is_converged();
     // It was for the world of then.
