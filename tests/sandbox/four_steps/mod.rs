@@ -106,7 +106,7 @@ fn keys_that_change_nothing() {
     web.edit(
         "deploy.yaml",
         "args: { BASE",
-        "labels: { made: later }, pull: true, no_cache: true, cache_from: [\"busybox\"], args: { BASE",
+        "pull: true, no_cache: true, cache_from: [\"busybox\"], args: { BASE",
     );
     web.edit(
         "deploy.yaml",

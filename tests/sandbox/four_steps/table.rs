@@ -117,7 +117,6 @@ const BATCHES: &[(&str, &[&str])] = &[
             "required_version",
             "services.*.build",
             "services.*.build.cache_from",
-            "services.*.build.labels",
             "services.*.build.no_cache",
             "services.*.build.pull",
             "services.*.check",
