@@ -79,6 +79,6 @@ fn a_port_that_another_program_has() {
     let mut stage = Stage::local("port", 9833);
     stage.makes();
     let _listener = std::net::TcpListener::bind("127.0.69.1:9833").unwrap();
-    let seen = stage.a3(&["apply", "-y"]).ends(1);
-    seen.says(&["app", "9833"]).helps(&["ss -lntup"]);
+    let seen = stage.a3(&["apply", "-y"]).ends(73);
+    seen.says(&["app", "9833", "nothing was done"]).helps(&["ss -lptu"]);
 }
