@@ -7,7 +7,7 @@ use crate::plan::step::{Action, Change, Cost, Step, StepId};
 
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// Not begun.
     Waiting,
     /// At work.
@@ -19,13 +19,14 @@ pub(crate) enum State {
 }
 
 /// The steps and their states.
-#[derive(Debug, Default)]
-pub(crate) struct Graph {
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
     steps: BTreeMap<StepId, (Step, State)>,
 }
 
 impl Graph {
-    pub(crate) fn new(steps: &[Step]) -> Self {
+    /// Nothing has begun.
+    pub fn new(steps: &[Step]) -> Self {
         let steps = steps.iter().map(|step| (step.id, (step.clone(), State::Waiting)));
         let mut graph = Self { steps: steps.collect() };
         graph.await_booting();
@@ -63,21 +64,22 @@ impl Graph {
     }
 
     /// Steps that may begin now: everything before them is done, and their machine was asked.
-    pub(crate) fn ready(&self) -> Vec<Step> {
+    pub fn ready(&self) -> Vec<Step> {
         let done = |id: &StepId| self.steps.get(id).is_none_or(|(_, state)| *state == State::Done);
         let waiting = self.steps.values().filter(|(_, state)| *state == State::Waiting);
         let ready = waiting.filter(|(step, _)| !step.provisional && step.after.iter().all(done));
         ready.map(|(step, _)| step.clone()).collect()
     }
 
-    pub(crate) fn set(&mut self, id: StepId, state: State) {
+    /// Notes how far a step has come.
+    pub fn set(&mut self, id: StepId, state: State) {
         if let Some(entry) = self.steps.get_mut(&id) {
             entry.1 = state;
         }
     }
 
     /// Marks everything that hangs on a failed step as failed, and returns it.
-    pub(crate) fn fail_behind(&mut self, id: StepId) -> Vec<Step> {
+    pub fn fail_behind(&mut self, id: StepId) -> Vec<Step> {
         let mut failed = BTreeSet::from([id]);
         let mut skipped = Vec::new();
         // Ids grow along the dependencies, except for steps that were planned again on the way.
@@ -94,18 +96,18 @@ impl Graph {
     }
 
     /// Steps that have not begun.
-    pub(crate) fn waiting(&self) -> Vec<Step> {
+    pub fn waiting(&self) -> Vec<Step> {
         let waiting = self.steps.values().filter(|(_, state)| *state == State::Waiting);
         waiting.map(|(step, _)| step.clone()).collect()
     }
 
     /// The number for the first step that is added.
-    pub(crate) fn next_id(&self) -> u32 {
+    pub fn next_id(&self) -> u32 {
         self.steps.keys().next_back().map_or(0, |last| last.0.saturating_add(1))
     }
 
     /// The machines that can be reached once `step` is done and have to be asked again then.
-    pub(crate) fn reached_by(&self, step: StepId) -> Vec<Slot> {
+    pub fn reached_by(&self, step: StepId) -> Vec<Slot> {
         let mut last: BTreeMap<&Slot, StepId> = BTreeMap::new();
         for (provisional, _) in self.steps.values().filter(|(step, _)| step.provisional) {
             let Some(slot) = slot_of(&provisional.action) else { continue };
@@ -135,15 +137,16 @@ impl Graph {
     }
 
     /// The provisional steps of a machine.
-    pub(crate) fn provisional(&self, slot: &Slot) -> Vec<Step> {
+    pub fn provisional(&self, slot: &Slot) -> Vec<Step> {
         let of_slot = self.steps.values().map(|(step, _)| step);
         of_slot.filter(|step| step.provisional && slot_of(&step.action) == Some(slot)).cloned().collect()
     }
 
     /// Puts what was planned on the way in the place of a machine's provisional steps. Orders
     /// between machines (`update_config.parallelism`) carry over to the step of the same address and
-    /// kind, and past a machine where nothing is left to do.
-    pub(crate) fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) {
+    /// kind, and past a machine where nothing is left to do. Returns those that are given up at once,
+    /// since they wait for one that was given up before the machine answered.
+    pub fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) -> Vec<Step> {
         let old = self.provisional(slot);
         let removed: BTreeSet<StepId> = old.iter().map(|step| step.id).collect();
         let states: BTreeMap<StepId, State> =
@@ -172,6 +175,9 @@ impl Graph {
             step.after.sort_unstable();
             step.after.dedup();
         }
+        let failed = self.steps.iter().filter(|(_, (_, state))| *state == State::Failed).map(|(id, _)| *id);
+        let failed: Vec<StepId> = failed.collect();
+        failed.into_iter().flat_map(|id| self.fail_behind(id)).collect()
     }
 }
 
@@ -186,6 +192,12 @@ fn heirs(id: StepId, old: &[Step], successor: &BTreeMap<StepId, StepId>) -> Vec<
 }
 
 fn is_same_work(a: &Step, b: &Step) -> bool {
+    if let (Action::Login { server: one, .. }, Action::Login { server: other, .. }) = (&a.action, &b.action)
+        && one != other
+    {
+        // A machine logs in to each registry by itself, and one that fails is no other's failure.
+        return false;
+    }
     a.address == b.address && std::mem::discriminant(&a.action) == std::mem::discriminant(&b.action)
 }
 
@@ -205,7 +217,7 @@ fn starts_the_same(assumed: &Step, found: &Step) -> bool {
 
 /// The machine that a step works on through its engine or shell; `None` for steps of the cloud and
 /// of images.
-pub(crate) fn slot_of(action: &Action) -> Option<&Slot> {
+pub fn slot_of(action: &Action) -> Option<&Slot> {
     match action {
         Action::Admit { slot, .. }
         | Action::Copy { slot, .. }
@@ -297,6 +309,48 @@ mod tests {
         graph.set(StepId(0), State::Done);
         graph.replace_provisional(&slot, vec![step(3, "web/0/s", clean(&slot), &[1])]);
         assert!(graph.ready().is_empty() && graph.waiting().is_empty());
+    }
+
+    #[test]
+    fn one_registry_s_failure_is_not_the_other_s() {
+        let slot = Slot::new("web", 0);
+        let login = |id, server: &str, after: &[u32], provisional| {
+            let image = crate::plan::step::Image::From { step: StepId(1), repository: None };
+            let server = server.to_owned();
+            let action = Action::Login { slot: slot.clone(), server, image, persist: false };
+            Step { provisional, ..step(id, "web/0.login", action, after) }
+        };
+        let steps = [
+            step(0, "web/0", start(&slot), &[]),
+            step(1, "s", clean(&slot), &[]),
+            login(2, "one.test", &[0, 1], true),
+            login(3, "two.test", &[0], true),
+        ];
+        let mut graph = Graph::new(&steps);
+        graph.set(StepId(1), State::Failed);
+        assert_eq!(ids(&graph.fail_behind(StepId(1))), [2]);
+        graph.set(StepId(0), State::Done);
+        let planned = vec![login(4, "one.test", &[1], false), login(5, "two.test", &[], false)];
+        assert_eq!(graph.replace_provisional(&slot, planned), []);
+        assert_eq!(ids(&graph.ready()), [5]);
+    }
+
+    #[test]
+    fn what_turns_out_to_wait_for_something_given_up_is_given_up() {
+        let slot = Slot::new("web", 0);
+        let provisional = Step { provisional: true, ..step(2, "web/0/s", clean(&slot), &[0, 1]) };
+        let steps = [step(0, "web/0", start(&slot), &[]), step(1, "s", clean(&slot), &[]), provisional];
+        let mut graph = Graph::new(&steps);
+        graph.set(StepId(1), State::Failed);
+        assert_eq!(ids(&graph.fail_behind(StepId(1))), [2]);
+        graph.set(StepId(0), State::Done);
+        let planned = vec![
+            step(3, "web/0/s", clean(&slot), &[1]),
+            step(4, "web/0.releases", clean(&slot), &[3]),
+            step(5, "web/0/t", clean(&slot), &[]),
+        ];
+        assert_eq!(ids(&graph.replace_provisional(&slot, planned)), [4]);
+        assert_eq!(ids(&graph.waiting()), [5]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod admit;
 mod build;
 mod copy;
 mod failure;
-mod graph;
+pub mod graph;
 mod halt;
 mod image;
 mod install;

@@ -161,7 +161,11 @@ fn end(work: &Work<'_>, graph: &mut Graph, summary: &mut Summary, ended: Ended) 
     for (slot, steps) in planned {
         let steps = renumber(steps, graph.next_id());
         work.emit(EventKind::HostPlanned { slot: slot.to_string(), steps: steps.clone() });
-        graph.replace_provisional(&slot, steps);
+        for skipped in graph.replace_provisional(&slot, steps) {
+            summary.skipped += 1;
+            let why = "what it waits for failed".to_owned();
+            finished(work, &skipped, Outcome::Skipped { why }, Instant::now());
+        }
     }
     match result {
         Ok(done) => {

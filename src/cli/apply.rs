@@ -43,8 +43,7 @@ pub(crate) async fn plan(session: &Session, args: &PlanArgs) -> Ended {
         saved::write(session, out, &files, (&looked.plan, &options))?;
         terminal::talk(&format!("Saved. To do exactly this: a3 apply {}\n", out.display()));
     }
-    let pending = args.detailed_exitcode && Ending::of(&looked.plan) == Ending::Changes;
-    Ok(if pending { Exit::Pending } else { Exit::Done })
+    Ok(Exit::of(Ending::of(&looked.plan), args.detailed_exitcode))
 }
 
 /// `a3 apply`

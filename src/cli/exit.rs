@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::plan::summary::Ending;
+
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -29,6 +31,19 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Of a plan that was shown and not applied, by the value that is rendered: 69 when a decision rests
+    /// on something unreachable, 73 when it would be unsafe, 1 when it cannot be met; 2 for changes where
+    /// that is asked for.
+    pub fn of(ending: Ending, detailed: bool) -> Self {
+        match ending {
+            Ending::Changes if detailed => Self::Pending,
+            Ending::Nothing | Ending::Changes => Self::Done,
+            Ending::Unreachable => Self::Unreachable,
+            Ending::Refused => Self::Refused,
+            Ending::Impossible => Self::Failed,
+        }
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {

@@ -86,15 +86,9 @@ pub(crate) fn known_service(spec: &Spec, name: &str) -> Result<(), Fault> {
     Err(Fault::new(Exit::Usage, message, help.as_deref()))
 }
 
-/// 69 when a decision rests on something unreachable, 73 when it would be unsafe, else 1; of the value
-/// that is rendered.
+/// How it ends where a decision is missing.
 pub(crate) fn exit_of_blocked(plan: &Plan) -> Option<Exit> {
-    match Ending::of(plan) {
-        Ending::Nothing | Ending::Changes => None,
-        Ending::Unreachable => Some(Exit::Unreachable),
-        Ending::Refused => Some(Exit::Refused),
-        Ending::Impossible => Some(Exit::Failed),
-    }
+    Some(Exit::of(Ending::of(plan), false)).filter(|exit| *exit != Exit::Done)
 }
 
 /// How the work is done and shown.

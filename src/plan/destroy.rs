@@ -239,7 +239,9 @@ fn destroy_host(
     }
     before.extend(destroy_data(cx, (facts, wanted), &before, draft));
     before.extend(admit::remove(cx, draft));
-    if facts.record.is_some() || !before.is_empty() {
+    let mut names = facts.kept.iter().flat_map(|image| &image.tags);
+    let keeps = names.any(|tag| names::kept_by(&cx.spec.name, tag).is_some());
+    if facts.record.is_some() || !before.is_empty() || keeps {
         let action = Action::CleanHost { slot: cx.slot.clone() };
         let mut fields = vec![FieldChange::changed("folder", Shown::text(&facts.folder), Shown::Nothing)];
         // They stay as images, without the tag that is ours.

@@ -68,6 +68,12 @@ pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
     Some(draft.add(NewStep::new(address, change, Action::Firewall(action)).reasons(reasons).fields(fields)))
 }
 
+/// Whether a step opens ssh for this caller.
+pub(crate) fn lets_in(step: &Step) -> bool {
+    let is_ssh = |rule: &Rule| rule.description.starts_with("ssh ");
+    matches!(&step.action, Action::Firewall(firewall) if firewall.open.iter().any(is_ssh))
+}
+
 /// Deletes the managed groups whose place the groups' own `vpc_security_group_ids` have taken, after the
 /// instances have left them.
 pub(crate) fn plan_unused(spec: &Spec, observed: &Observed, options: &Options, draft: &mut Draft) {

@@ -19,7 +19,7 @@ pub(crate) enum Footing {
 /// Sees to it that there is an engine for the services of a machine.
 pub(crate) fn plan(cx: &HostContext<'_>, draft: &mut Draft) -> Footing {
     if cx.spec.services_on(&cx.group.name).next().is_none() {
-        return Footing::Firm;
+        return without_services(cx, draft);
     }
     let Some(facts) = cx.facts else { return in_case(cx, draft) };
     let allowed = cx.group.install_docker && facts.sudo;
@@ -34,6 +34,21 @@ pub(crate) fn plan(cx: &HostContext<'_>, draft: &mut Draft) -> Footing {
             Some(with) if allowed => install(cx, with, facts, draft),
             with => refuse(cx, with, facts, draft),
         },
+    }
+}
+
+/// A machine that serves nothing needs no engine; but what it served may still run there, and where
+/// that cannot be asked it is not said to be gone.
+fn without_services(cx: &HostContext<'_>, draft: &mut Draft) -> Footing {
+    let Some(facts) = cx.facts.filter(|_| cx.whole && !cx.is_empty_spec()) else { return Footing::Firm };
+    let last = facts.record.as_ref().and_then(|record| record.releases.last());
+    let mut served = last.into_iter().flat_map(|release| release.services.keys());
+    match &facts.engine {
+        Seen::Unreachable(cause) if served.any(|service| !cx.spec.inactive.contains(service)) => {
+            draft.unreachable(cx.slot.to_string(), cause);
+            Footing::Blocked
+        }
+        Seen::Present(_) | Seen::Absent | Seen::Unreachable(_) => Footing::Firm,
     }
 }
 

@@ -145,6 +145,8 @@ enum Kept {
 #[derive(Clone, Copy)]
 struct Before {
     firewall: Option<StepId>,
+    /// Whether a machine that does not answer may do so after that: it opens ssh for us.
+    lets_in: bool,
     key: Option<StepId>,
 }
 
@@ -171,13 +173,15 @@ impl GroupContext<'_> {
     /// Firewall and key pair, which launches wait for.
     fn before_launch(&self, slots: &[Slot], options: &Options, draft: &mut Draft) -> Before {
         let firewall = firewall::plan(self, draft);
+        let lets_in =
+            draft.steps.last().is_some_and(|step| firewall == Some(step.id) && firewall::lets_in(step));
         let launches = slots.iter().any(|slot| {
             let mut live = self.of_slot(slot).filter(|one| one.state.is_live());
             options.replace.contains(slot)
                 || live.next().is_none_or(|one| !self.compare_forcing(one).is_empty())
         });
         let key = if launches { self.import_key(draft) } else { None };
-        Before { firewall, key }
+        Before { firewall, lets_in, key }
     }
 
     fn launch(&self, slot: &Slot, before: &Before, draft: &mut Draft) -> Kept {
@@ -317,10 +321,11 @@ impl GroupContext<'_> {
             (Kept::AsIs, firewall) => {
                 draft.unchanged.push(one.slot.to_string());
                 // A missing ssh rule is opened first: its host is reached after that.
-                firewall.map_or(Kept::AsIs, |step| Kept::Step(step, How::Answers))
+                let how = if before.lets_in { How::Answers } else { How::Same };
+                firewall.map_or(Kept::AsIs, |step| Kept::Step(step, how))
             }
             // The change itself waits for the rule.
-            (Kept::Step(step, How::Same), Some(_)) => Kept::Step(step, How::Answers),
+            (Kept::Step(step, How::Same), Some(_)) if before.lets_in => Kept::Step(step, How::Answers),
             (kept, _) => kept,
         }
     }

@@ -163,7 +163,8 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     // Once the new release works everywhere, what it pushes out may go.
     for (slot, facts, restarts) in planned {
         let first = draft.steps.len();
-        prune::plan(&prune::Kept { spec, observed, slot: &slot, facts }, &mut draft);
+        let images = &images;
+        prune::plan(&prune::Kept { spec, observed, slot: &slot, facts, images }, &mut draft);
         draft.later(first, restarts);
     }
     let images = images.into_iter().map(|(service, wanted)| (service, wanted.image));
@@ -231,7 +232,7 @@ pub fn plan_host(
             HostContext { spec, observed, slot, group, facts, images, reach, whole, new, restarts, late };
         host::plan(&cx, &mut BTreeMap::new(), &mut draft);
         if let Some(facts) = facts {
-            prune::plan(&prune::Kept { spec, observed, slot, facts }, &mut draft);
+            prune::plan(&prune::Kept { spec, observed, slot, facts, images }, &mut draft);
         }
     }
     finish(spec, observed, draft)

@@ -3,10 +3,11 @@
 //! Nothing leaves that a kept release, a container (anyone's) or the source here needs; of an image,
 //! only the tags that a3 gave it, and it goes itself where it has no other name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::owned_service;
 use super::draft::{Draft, NewStep};
+use super::image::Wanted;
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Image, StepId};
@@ -22,6 +23,8 @@ pub(crate) struct Kept<'a> {
     pub(crate) observed: &'a Observed,
     pub(crate) slot: &'a Slot,
     pub(crate) facts: &'a HostFacts,
+    /// What services run; one that is left out, or whose image could not be decided, is not there.
+    pub(crate) images: &'a BTreeMap<String, Wanted>,
 }
 
 /// Plans what goes once the steps that are planned so far are done.
@@ -42,7 +45,7 @@ pub(crate) fn plan(kept: &Kept<'_>, draft: &mut Draft) {
         .facts
         .kept
         .iter()
-        .filter(|image| !needed.iter().any(|needed| image.is(needed)))
+        .filter(|image| !needed.iter().any(|needed| image.is(needed)) && kept.is_decided(image))
         .map(|image| (image, kept.own_tags(image, draft)))
         .filter(|(_, tags)| !tags.is_empty())
         .collect();
@@ -147,6 +150,14 @@ impl Kept<'_> {
         let here = images.filter_map(|image| image.local_source.present());
         needed.extend(here.map(|image| image.id.to_string()));
         needed
+    }
+
+    /// Whether it is known what the services need that an image was kept for.
+    fn is_decided(&self, image: &KeptImage) -> bool {
+        let services = image.tags.iter().filter_map(|tag| names::kept_by(&self.spec.name, tag));
+        let mut open =
+            services.map(|(service, _)| service).filter(|service| !self.images.contains_key(*service));
+        !open.any(|service| self.spec.services_on(&self.slot.group).any(|one| one.name == service))
     }
 
     /// Tags that a3 gave it. After a lost record, what runs anew may take one of them over.

@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../promises/mod.rs"]
+#[allow(dead_code, reason = "the properties ask all of them")]
+mod promises;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -14,6 +17,7 @@ mod drift;
 mod fields;
 mod files;
 mod firewall;
+mod found;
 mod images;
 mod install;
 mod machines;
@@ -38,6 +42,9 @@ use a3::spec::{
     Ami, EnvValue, Healthcheck, Logging, OnChange, Port, Protocol, Restart, SecretSource, Service, Spec,
     Ulimit,
 };
+use promises::accident::Accident;
+use promises::promise;
+use promises::stage::{Stage, spec_of};
 use secrecy::SecretString;
 use support::simulate;
 use support::world::*;

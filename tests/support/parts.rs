@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use a3::id::Slot;
 use a3::observed::{ContainerSeen, HostFacts, Listening, PublishedPort};
-use a3::plan::step::{Action, Launch};
+use a3::plan::step::Launch;
 use a3::plan::{asked, own_tags};
 use a3::record::{InPlace, InPlaceSeen, Limit};
 use a3::spec::{Port, Spec};
@@ -56,24 +55,6 @@ pub(super) fn let_go(host: &mut HostFacts, tags: &[String]) {
         }
     }
     host.kept.retain(|image| !image.tags.is_empty());
-}
-
-/// The machine of a step that may be planned again there.
-pub(super) fn slot_of(action: &Action) -> Option<Slot> {
-    match action {
-        Action::Run(run) => Some(run.slot.clone()),
-        Action::Install(install) => Some(install.slot.clone()),
-        Action::Admit { slot, .. } => Some(slot.clone()),
-        Action::Copy { slot, .. }
-        | Action::RemoveFiles { slot, .. }
-        | Action::Login { slot, .. }
-        | Action::Restart { slot, .. }
-        | Action::StartContainer { slot, .. }
-        | Action::UpdateContainer { slot, .. }
-        | Action::RemoveContainer { slot, .. }
-        | Action::Prune { slot, .. } => Some(slot.clone()),
-        _ => None,
-    }
 }
 
 /// What the engine has of such settings: a limit that was there cannot be taken away, only raised.

@@ -340,8 +340,22 @@ fn empty_cloud(ec2: &Ec2) -> CloudSeen {
 }
 
 pub(crate) fn cloud(seen: &mut Observed) -> &mut CloudSeen {
-    let Some(Seen::Present(cloud)) = seen.clouds.get_mut("web") else { panic!("the group has no cloud") };
+    cloud_of(seen, "web")
+}
+
+pub(crate) fn cloud_of<'a>(seen: &'a mut Observed, group: &str) -> &'a mut CloudSeen {
+    let Some(Seen::Present(cloud)) = seen.clouds.get_mut(group) else { panic!("{group} has no cloud") };
     cloud
+}
+
+/// EC2 gives another one to each launch.
+pub(crate) fn instance_id(slot: &Slot, generation: u32, region: &str) -> String {
+    let Slot { group, index } = slot;
+    match (group.as_str(), region) {
+        ("web", "us-west-2") => format!("i-{index}{generation}"),
+        (_, "us-west-2") => format!("i-{group}-{index}-{generation}"),
+        _ => format!("i-{group}-{index}-{generation}-{region}"),
+    }
 }
 
 pub(crate) fn instance(seen: &mut Observed, index: u32) -> &mut OwnedInstance {

@@ -1,0 +1,101 @@
+//! What the properties found, as they print it (`cargo test --test plan_properties`); each with a name of
+//! its own, but for the last.
+
+use super::*;
+
+#[test]
+fn found() {
+    let before = spec_of(
+        r##"
+name: shop
+registry:
+  - { server: ghcr.io, username: me, password: { env: GHCR } }
+  - { server: registry.test, username: me, password: { env: REGISTRY } }
+instances:
+  web:
+    host: [192.0.2.0]
+    ssh:
+      user: me
+  db:
+    host: [192.0.2.10]
+    ssh:
+      user: me
+services:
+  api:
+    on: web
+    image: docker.io/others/api:v1
+  front:
+    on: db
+    image: docker.io/others/front:v1
+"##,
+    );
+    let spec = spec_of(
+        r##"
+name: shop
+registry:
+  - { server: ghcr.io, username: me, password: { env: GHCR } }
+  - { server: registry.test, username: me, password: { env: REGISTRY } }
+instances:
+  web:
+    host: [192.0.2.0]
+    ssh:
+      user: me
+  db:
+    host: [192.0.2.10]
+    ssh:
+      user: me
+services:
+  api:
+    on: web
+    image: docker.io/others/api:v1
+  front:
+    on: web
+    image: docker.io/others/front:v1
+"##,
+    );
+    let mut stage = Stage::lived(&before, 1).with(&spec);
+    stage.happens(Accident::DockerStopped { at: 1 });
+    let options = Options::default();
+    golden("found", &plan(&spec, &stage.seen, &options));
+    promise::converges(&spec, &stage, &options);
+}
+
+/// Only an ssh rule lets a machine answer that did not; one for a port explains nothing.
+#[test]
+fn a_machine_that_is_away_while_a_port_opens() {
+    let (mut spec, mut seen) = on_ec2();
+    spec.services["s2"].ports = vec![port(30002)];
+    seen.hosts.insert(slot(0), HostSeen::Unreachable(away()));
+    let plan = planned("away_while_a_port_opens", &spec, &seen);
+    assert_eq!(kinds(&plan), ["firewall"]);
+    assert_eq!(ending(&plan), "unreachable");
+}
+
+/// What a service needs is not known while its registry is away: its images stay.
+#[test]
+fn images_of_what_is_not_decided_stay() {
+    let mut spec = host_spec();
+    spec.services.insert("other".into(), bare_service("other", "ghcr.io/me/other:1"));
+    let mut seen = nothing(&spec);
+    seen.images["other"].reference = RemoteSeen::Found(remote("other", None));
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    let there = facts(&mut seen, 0);
+    there.containers.clear();
+    (there.record, there.key) = (None, None);
+    let gone = planned("after_a_lost_record", &spec, &seen);
+    assert!(!kinds(&gone).contains(&"prune"));
+    (seen.images["s2"].reference, seen.images["s2"].source_tag) =
+        (RemoteSeen::Unreachable(away()), RemoteSeen::Unreachable(away()));
+    assert_eq!(kinds(&planned("not_decided", &spec, &seen)), ["run"]);
+}
+
+#[test]
+fn a_destroy_after_a_lost_record_lets_go_of_images() {
+    let (spec, mut seen) = on_host();
+    let there = facts(&mut seen, 0);
+    there.containers.clear();
+    (there.record, there.key) = (None, None);
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_after_a_lost_record", &plan);
+    assert_eq!(kinds(&plan), ["clean_host"]);
+}
