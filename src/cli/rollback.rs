@@ -59,6 +59,7 @@ fn exit_of(error: &RollbackError) -> Exit {
         RollbackError::NoRelease(_)
         | RollbackError::NothingBelow { .. }
         | RollbackError::Lacks { .. }
+        | RollbackError::Lost { .. }
         | RollbackError::Differs { .. }
         | RollbackError::NoValue { .. }
         | RollbackError::Unreadable { .. } => Exit::Failed,

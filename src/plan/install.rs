@@ -4,7 +4,8 @@ use super::draft::{Draft, NewStep};
 use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Install, Installer, StepId};
-use crate::observed::{Distribution, HostFacts, Seen};
+use crate::observed::{Distribution, HostFacts, Seen, Unchecked};
+use crate::record::ReleaseStatus;
 
 /// What the services of a machine stand on.
 pub(crate) enum Footing {
@@ -41,15 +42,21 @@ pub(crate) fn plan(cx: &HostContext<'_>, draft: &mut Draft) -> Footing {
 /// that cannot be asked it is not said to be gone.
 fn without_services(cx: &HostContext<'_>, draft: &mut Draft) -> Footing {
     let Some(facts) = cx.facts.filter(|_| cx.whole && !cx.is_empty_spec()) else { return Footing::Firm };
-    let last = facts.record.as_ref().and_then(|record| record.releases.last());
-    let mut served = last.into_iter().flat_map(|release| release.services.keys());
-    match &facts.engine {
-        Seen::Unreachable(cause) if served.any(|service| !cx.spec.inactive.contains(service)) => {
-            draft.unreachable(cx.slot.to_string(), cause);
-            Footing::Blocked
-        }
-        Seen::Present(_) | Seen::Absent | Seen::Unreachable(_) => Footing::Firm,
+    let Seen::Unreachable(cause) = &facts.engine else { return Footing::Firm };
+    let Some(record) = &facts.record else {
+        let what = "whether containers of this deployment are there".to_owned();
+        let why = format!("it has no record, and its engine does not say: {}", cause.message);
+        draft.not_checked(cx.slot.to_string(), Unchecked { what, why, help: cause.help.clone() });
+        return Footing::Firm;
+    };
+    let complete = record.releases.iter().rposition(|one| one.status == ReleaseStatus::Complete);
+    // What failed on the way may be there as well as what it was to replace.
+    let mut served = record.releases[complete.unwrap_or(0)..].iter().flat_map(|one| one.services.keys());
+    if served.any(|service| !cx.spec.inactive.contains(service)) {
+        draft.unreachable(cx.slot.to_string(), cause);
+        return Footing::Blocked;
     }
+    Footing::Firm
 }
 
 /// Nobody knows yet what the machine has: said before it is launched, so that nobody is surprised

@@ -1,6 +1,10 @@
 //! What the properties found, as they print it (`cargo test --test plan_properties`); each with a name of
 //! its own, but for the last.
 
+use a3::observed::HostFacts;
+use a3::record::{Release, ReleaseStatus};
+use a3::spec::Group;
+
 use super::*;
 
 #[test]
@@ -98,4 +102,29 @@ fn a_destroy_after_a_lost_record_lets_go_of_images() {
     let plan = plan_destroy(&spec, &seen, &Destroy::default());
     golden("destroy_after_a_lost_record", &plan);
     assert_eq!(kinds(&plan), ["clean_host"]);
+}
+
+/// Nothing says what runs on a machine without a record whose engine is away: not that nothing does.
+#[test]
+fn a_machine_without_services_that_does_not_say_what_runs() {
+    let mut spec = host_spec();
+    let mut seen = deployed(&spec);
+    spec.groups.insert("db".into(), Group { name: "db".into(), ..spec.groups["web"].clone() });
+    let there = facts(&mut seen, 0).clone();
+    let engine = Seen::Unreachable(away());
+    let silent = HostFacts { engine, record: None, key: None, containers: Vec::new(), ..there.clone() };
+    seen.hosts.insert(Slot::new("db", 0), HostSeen::Ready(Box::new(silent.clone())));
+    let plan = planned("no_services_and_no_record", &spec, &seen);
+    assert_eq!((kinds(&plan).len(), ending(&plan)), (0, "nothing"));
+    assert_eq!(plan.not_checked[0].addresses, ["db/0"]);
+
+    // What a failed release was to replace may run there still.
+    let mut record = there.record.unwrap();
+    let last = record.releases.last_mut().unwrap();
+    let failed = Release { number: 2, status: ReleaseStatus::Failed, services: [].into(), ..last.clone() };
+    record.releases.push(failed);
+    let silent = HostFacts { record: Some(record), ..silent };
+    seen.hosts.insert(Slot::new("db", 0), HostSeen::Ready(Box::new(silent)));
+    let plan = planned("no_services_and_a_failed_release", &spec, &seen);
+    assert_eq!(ending(&plan), "unreachable");
 }

@@ -69,6 +69,50 @@ fn no_way_back() {
     assert!(matches!(past(&spec, &seen, &back(None)), Err(RollbackError::Unseen { .. })));
 }
 
+/// Three machines in two groups, after two releases; what happens is to the machine of that number.
+fn two_groups(happens: &[Accident]) -> (Spec, Stage) {
+    let spec = spec_of(
+        r##"
+name: shop
+instances:
+  db: { host: [192.0.2.10] }
+  web: { host: [192.0.2.0, 192.0.2.1] }
+services:
+  front: { on: web, image: "docker.io/others/front:v1", environment: { PORT: "80" } }
+  cache: { on: db, image: "docker.io/others/cache:v1" }
+"##,
+    );
+    let mut edited = spec.clone();
+    edited.services["front"].environment.insert("PORT".into(), EnvValue::Plain("81".into()));
+    let stage = Stage::lived(&spec, 1).with(&edited);
+    let mut stage = promises::walk::to_the_end(&edited, &stage, &stage.plan(&edited)).with(&edited);
+    happens.iter().for_each(|accident| stage.happens(*accident));
+    (edited, stage)
+}
+
+#[test]
+fn a_machine_that_forgot_gets_what_its_group_ran() {
+    let (spec, stage) = two_groups(&[Accident::RecordLost { at: 2 }]);
+    let old = past(&spec, &stage.seen, &back(None)).unwrap();
+    assert_eq!(old.notices, ["web/1 does not remember release 1; it gets what web/0 ran then"]);
+    let plan = stage.with(&old.spec).plan(&old.spec);
+    assert_eq!(kinds(&plan), ["run", "run"]);
+}
+
+/// Left out of what is gone back to, its service would be removed.
+#[test]
+fn a_group_that_forgot_everything_goes_nowhere() {
+    let (spec, stage) = two_groups(&[Accident::RecordLost { at: 0 }]);
+    let error = past(&spec, &stage.seen, &back(None)).unwrap_err();
+    assert!(matches!(error, RollbackError::Lost { .. }), "{error}");
+    let only = Back { services: vec!["front".into()], to: None };
+    let old = past(&spec, &stage.seen, &only).unwrap().spec;
+    let options = Options { target: ["front".into()].into(), ..Options::default() };
+    let plan = plan(&old, &stage.with(&old).seen, &options);
+    golden("rollback_of_one_beside_a_lost_record", &plan);
+    assert_eq!(kinds(&plan), ["run", "run"]);
+}
+
 #[test]
 fn a_value_from_an_env_file_has_to_be_there_still() {
     let mut spec = host_spec();

@@ -4,20 +4,22 @@
 //! services come from the machines' records: settings as they were, images pinned by digest. Data
 //! files, volumes and machines stay as they are.
 
+mod error;
+mod was;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::names::label;
 use super::owned_service;
-use super::settings::{Env, Settings};
-use crate::explain::Explain;
 use crate::id::Slot;
-use crate::observed::{Cause, HostSeen, NotYet, Observed};
+use crate::observed::{Cause, HostFacts, HostSeen, NotYet, Observed};
 use crate::record::ReleasedService;
 use crate::record::history::History;
-use crate::spec::{EnvValue, Rollback, Service, Spec};
+use crate::spec::{Rollback, Service, Spec};
+pub use error::RollbackError;
+use was::{Was, same};
 
 /// What a person asked for.
 #[derive(Clone, Debug, Default)]
@@ -26,123 +28,6 @@ pub struct Back {
     pub services: Vec<String>,
     /// This release; `None` is the highest complete one below what runs.
     pub to: Option<u64>,
-}
-
-/// Why there is no way back.
-#[derive(Debug, thiserror::Error)]
-pub enum RollbackError {
-    /// What a machine remembers is not known.
-    #[error("{slot} cannot be asked what it ran: {}", cause.message)]
-    Unseen {
-        /// The machine.
-        slot: Slot,
-        /// Why.
-        cause: Cause,
-    },
-    /// Nothing was ever released.
-    #[error("nothing of `{0}` was released yet, so there is nothing to go back to")]
-    NoRelease(String),
-    /// The running one is the first.
-    #[error("there is nothing to go back to: no complete release is remembered below {below}")]
-    NothingBelow {
-        /// What runs, or what it went back to.
-        below: u64,
-    },
-    /// `--to` names none.
-    #[error("no complete release {to} is remembered; there are {known}")]
-    NotThere {
-        /// What was asked for.
-        to: u64,
-        /// `1, 2`
-        known: String,
-    },
-    /// A service that was never released.
-    #[error("no release has a service `{service}`; there are {known}")]
-    Unknown {
-        /// The service.
-        service: String,
-        /// Those of the releases.
-        known: String,
-    },
-    /// A service that the release does not have.
-    #[error("release {to} has no service `{service}`; it has {known}")]
-    NoService {
-        /// The release.
-        to: u64,
-        /// The service.
-        service: String,
-        /// Those it has.
-        known: String,
-    },
-    /// A group whose machines remember nothing so early.
-    #[error("{slot} does not remember what it ran in release {to}: its history begins later")]
-    Lacks {
-        /// The machine.
-        slot: Slot,
-        /// The release.
-        to: u64,
-    },
-    /// Machines of one group ran different things.
-    #[error("in release {to}, `{service}` was not the same on {one} and {other}")]
-    Differs {
-        /// The release.
-        to: u64,
-        /// The service.
-        service: String,
-        /// A machine.
-        one: Slot,
-        /// Another one.
-        other: Slot,
-    },
-    /// A value that was never written down.
-    #[error(
-        "release {to} of `{service}` took `environment.{name}` from a variable or an env_file, and deploy.yaml no longer does"
-    )]
-    NoValue {
-        /// The release.
-        to: u64,
-        /// The service.
-        service: String,
-        /// The variable.
-        name: String,
-    },
-    /// Written by another a3.
-    #[error("what {slot} remembers of `{service}` in release {to} cannot be read")]
-    Unreadable {
-        /// The machine.
-        slot: Slot,
-        /// The service.
-        service: String,
-        /// The release.
-        to: u64,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl Explain for RollbackError {
-    fn help(&self) -> Option<String> {
-        Some(match self {
-            Self::Unseen { cause, .. } => return cause.help.clone(),
-            Self::NoRelease(_) => "a3 apply makes the first release".to_owned(),
-            Self::NothingBelow { .. } => {
-                "a3 history lists the releases; else set deploy.yaml back yourself, and a3 apply".to_owned()
-            }
-            Self::NotThere { .. } | Self::Unknown { .. } | Self::NoService { .. } => {
-                "a3 history lists them".to_owned()
-            }
-            Self::Lacks { .. } => {
-                "a3 rollback SERVICE, for services of other machines; else a3 apply with an \
-                                   earlier deploy.yaml"
-                    .to_owned()
-            }
-            Self::Differs { .. } => "a3 history; another release with a3 rollback --to N".to_owned(),
-            Self::NoValue { name, .. } => {
-                format!("add `{name}` to the service's env_file again, or choose another release: a3 history")
-            }
-            Self::Unreadable { .. } => "a3 rollback with the a3 that wrote it (a3 --version)".to_owned(),
-        })
-    }
 }
 
 /// The spec of an earlier release, and what a person should know of it.
@@ -156,8 +41,12 @@ pub struct Past {
 
 /// The releases that the machines of a spec remember.
 pub fn history<'a>(observed: &'a Observed) -> History<'a> {
-    let facts = observed.hosts.iter().filter_map(|(slot, seen)| Some((slot, seen.facts()?)));
-    History::of(facts.filter_map(|(slot, facts)| Some((slot, facts.record.as_ref()?))))
+    History::of(asked(observed).filter_map(|(slot, facts)| Some((slot, facts.record.as_ref()?))))
+}
+
+/// The machines that answered.
+fn asked(observed: &Observed) -> impl Iterator<Item = (&Slot, &HostFacts)> {
+    observed.hosts.iter().filter_map(|(slot, seen)| Some((slot, seen.facts()?)))
 }
 
 /// Finds the release to go back to, and makes its spec.
@@ -274,10 +163,8 @@ impl<'a> Way<'a> {
     /// The release that made what runs of each service.
     fn made(&self) -> BTreeMap<String, u64> {
         let mut made: BTreeMap<String, u64> = BTreeMap::new();
-        let facts = self.observed.hosts.iter().filter_map(|(slot, seen)| Some((slot, seen.facts()?)));
-        for (slot, seen) in
-            facts.flat_map(|(slot, facts)| facts.containers.iter().map(move |seen| (slot, seen)))
-        {
+        let on = |(slot, facts): (_, &'a HostFacts)| facts.containers.iter().map(move |seen| (slot, seen));
+        for (slot, seen) in asked(self.observed).flat_map(on) {
             let number = seen.labels.get(label::RELEASE).and_then(|number| number.parse().ok());
             if let (Some(service), Some(number)) = (owned_service(self.spec, slot, seen), number) {
                 let known = made.entry(service.to_owned()).or_default();
@@ -291,13 +178,11 @@ impl<'a> Way<'a> {
         let mut found: IndexMap<String, (&Slot, &'a ReleasedService)> = IndexMap::new();
         let mut notices = Vec::new();
         for group in self.spec.groups.keys() {
-            let slots = || self.history.slots().iter().filter(|slot| slot.group == *group);
-            let at = slots().map(|slot| (*slot, self.history.services_at(slot, to)));
+            let slots = asked(self.observed).map(|(slot, _)| slot).filter(|slot| slot.group == *group);
+            let at = slots.map(|slot| (slot, self.history.services_at(slot, to)));
             let (has, lacks): (Vec<_>, Vec<_>) = at.partition(|(_, services)| services.is_some());
             match (has.first(), lacks.first()) {
-                (None, Some((slot, _))) if self.concerns(slot) => {
-                    return Err(RollbackError::Lacks { slot: (*slot).clone(), to });
-                }
+                (None, Some(_)) => lacks.iter().try_for_each(|(slot, _)| self.check_idle(slot, to))?,
                 (Some((like, _)), Some(_)) => notices.extend(lacks.iter().map(|(slot, _)| {
                     format!("{slot} does not remember release {to}; it gets what {like} ran then")
                 })),
@@ -321,7 +206,8 @@ impl<'a> Way<'a> {
         let gone = found.keys().filter(|name| !self.spec.services.contains_key(*name));
         for name in known.chain(gone) {
             let (slot, released) = found[name];
-            let was = self.service(name, slot, released, to)?;
+            let (now, wanted) = (self.spec.services.get(name), self.wants(name));
+            let was = Was { name, slot, to, released, now, wanted }.service()?;
             let depends_on = was.depends_on.iter().filter(|name| present.contains(name.as_str()));
             services.insert(name.clone(), Service { depends_on: depends_on.cloned().collect(), ..was });
         }
@@ -346,10 +232,23 @@ impl<'a> Way<'a> {
         self.spec.inactive.iter().any(|inactive| inactive == service)
     }
 
-    /// Whether anything that shall go back runs there.
-    fn concerns(&self, slot: &Slot) -> bool {
-        let now = self.history.services_at(slot, u64::MAX);
-        now.is_some_and(|(_, services)| services.keys().any(|name| self.wants(name)))
+    /// Refuses a machine that runs what shall go back and does not remember what that was: left out of
+    /// the spec that is gone back to, it would be removed.
+    fn check_idle(&self, slot: &Slot, to: u64) -> Result<(), RollbackError> {
+        if let Some((_, services)) = self.history.services_at(slot, u64::MAX) {
+            return match services.keys().any(|name| self.wants(name)) {
+                true => Err(RollbackError::Lacks { slot: slot.clone(), to }),
+                false => Ok(()),
+            };
+        }
+        let containers =
+            self.observed.hosts.get(slot).and_then(HostSeen::facts).map(|facts| &facts.containers);
+        let mut runs =
+            containers.into_iter().flatten().filter_map(|seen| owned_service(self.spec, slot, seen));
+        match runs.find(|service| self.wants(service) && !self.is_inactive(service)) {
+            Some(service) => Err(RollbackError::Lost { slot: slot.clone(), service: service.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     fn check_services(
@@ -361,94 +260,5 @@ impl<'a> Way<'a> {
         let Some(service) = asked.find(|service| !found.contains_key(*service)) else { return Ok(()) };
         let known = found.keys().cloned().collect::<Vec<_>>().join(", ");
         Err(RollbackError::NoService { to, service: service.clone(), known })
-    }
-
-    fn service(
-        &self,
-        name: &str,
-        slot: &Slot,
-        released: &ReleasedService,
-        to: u64,
-    ) -> Result<Service, RollbackError> {
-        let settings: Settings = serde_json::from_value(released.settings.clone()).map_err(|error| {
-            let (slot, service) = (slot.clone(), name.to_owned());
-            RollbackError::Unreadable { slot, service, to, source: Box::new(error) }
-        })?;
-        let now = self.spec.services.get(name);
-        let mut environment = IndexMap::new();
-        for (variable, value) in &settings.environment {
-            let value = match value {
-                Env::Plain(text) => EnvValue::Plain(text.clone()),
-                Env::Unset => EnvValue::Unset,
-                // What is not asked for is not planned either.
-                Env::Secret(_) | Env::Resolved if !self.wants(name) => continue,
-                Env::Secret(source) => EnvValue::Secret(source.clone()),
-                Env::Resolved => match now.and_then(|now| now.environment.get(variable)) {
-                    Some(value @ EnvValue::Resolved(_)) => value.clone(),
-                    _ => {
-                        let (service, name) = (name.to_owned(), variable.clone());
-                        return Err(RollbackError::NoValue { to, service, name });
-                    }
-                },
-            };
-            environment.insert(variable.clone(), value);
-        }
-        let was = Was { name, on: &slot.group, released, environment };
-        Ok(was.service(settings, now))
-    }
-}
-
-/// Configuration hashes are of each machine's own key, so they cannot be compared.
-fn same(one: &ReleasedService, other: &ReleasedService) -> bool {
-    one.image == other.image && one.settings == other.settings
-}
-
-struct Was<'a> {
-    name: &'a str,
-    on: &'a str,
-    released: &'a ReleasedService,
-    environment: IndexMap<String, EnvValue>,
-}
-
-impl Was<'_> {
-    /// The inverse of [`Settings::of`]. What is no setting of a container is as the file has it now.
-    fn service(self, was: Settings, now: Option<&Service>) -> Service {
-        Service {
-            name: self.name.to_owned(),
-            on: self.on.to_owned(),
-            image: self.released.image.clone(),
-            build: None,
-            platform: self.released.platform.or_else(|| now.and_then(|now| now.platform)),
-            files: Vec::new(),
-            volumes: was.volumes,
-            ports: was.ports,
-            container_name: was.name,
-            restart: was.in_place.restart,
-            auto_remove: was.auto_remove,
-            check: self.released.check.clone(),
-            command: was.command,
-            entrypoint: was.entrypoint,
-            environment: self.environment,
-            user: was.user,
-            working_dir: was.working_dir,
-            labels: was.labels.into_iter().collect(),
-            hostname: was.hostname,
-            healthcheck: was.healthcheck,
-            depends_on: now.map(|now| now.depends_on.clone()).unwrap_or_default(),
-            profiles: now.map(|now| now.profiles.clone()).unwrap_or_default(),
-            stop_grace_period: Duration::from_secs(was.stop_grace_period),
-            read_only: was.read_only,
-            cap_add: was.cap_add,
-            cap_drop: was.cap_drop,
-            mem_limit: was.in_place.mem_limit,
-            nano_cpus: was.in_place.nano_cpus,
-            logging: was.logging,
-            ulimits: was.ulimits.into_iter().collect(),
-            tmpfs: was.tmpfs,
-            shm_size: was.shm_size,
-            init: was.init,
-            extra_hosts: was.extra_hosts,
-            parallelism: now.map_or(1, |now| now.parallelism),
-        }
     }
 }
