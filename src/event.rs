@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::plan::step::{Step, StepId};
+use crate::plan::step::{Plan, Step, StepId};
 
 /// The version of the JSON stream; raised when a field changes its meaning or goes away.
 pub const STREAM_VERSION: u32 = 1;
@@ -27,6 +27,12 @@ pub struct Event {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
+    /// What a3 makes of the spec and of what there is: always the first of a stream, whatever comes of it.
+    Planned {
+        /// All of it. In a stream, the plan's document.
+        #[schemars(with = "serde_json::Value")]
+        plan: Box<Plan>,
+    },
     /// Work begins.
     Started {
         /// The deployment.

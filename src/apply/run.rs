@@ -60,6 +60,7 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
         settings: serde_json::to_value(&planned.settings).unwrap_or_default(),
         check: planned.check.clone(),
         platform: work.job.observed.images.get(&planned.service).map(|seen| seen.platform),
+        interpolated: service.interpolated.clone(),
     };
     site.note(|record| {
         let mut releases = record.releases.iter_mut();

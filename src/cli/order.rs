@@ -63,25 +63,28 @@ async fn carry_out(session: &Session, which: &Which, manner: &Manner) -> Ended {
     let plan = plan_order(&spec, &looked.observed, &order);
     say(session, &plan, manner);
     let undecided = work::exit_of_blocked(&plan);
+    let words: Vec<String> = which.service.iter().map(|service| format!(" {service}")).collect();
+    let how = How {
+        yes: manner.yes,
+        approved: false,
+        allow_terminate: false,
+        json: which.json,
+        question: "Remove these containers? Named volumes stay.",
+        go_on: session.command_line(manner.verb.word(), None) + &words.concat(),
+    };
+    let mut reporter = work::begin(session, &plan, &how);
     if undecided == Some(Exit::Refused) {
+        work::end_idle(&mut reporter, &how, (false, Vec::new()));
         return Err(Fault::said(Exit::Refused));
     }
-    if !plan.steps.is_empty() {
-        let words: Vec<String> = which.service.iter().map(|service| format!(" {service}")).collect();
-        let how = How {
-            yes: manner.yes,
-            approved: false,
-            allow_terminate: false,
-            json: which.json,
-            question: "Remove these containers? Named volumes stay.",
-            go_on: session.command_line(manner.verb.word(), None) + &words.concat(),
-        };
+    if plan.steps.is_empty() {
+        work::end_idle(&mut reporter, &how, (undecided.is_none(), Vec::new()));
+    } else {
         if manner.verb == Verb::Remove && !manner.yes {
             let titles = plan.steps.iter().map(|step| format!("  - {}\n", step.title()));
             terminal::talk(&titles.collect::<String>());
         }
-        work::agree(&plan, &how)?;
-        work::ended(&work::work_off(session, &spec, &looked, &plan, &how).await?)?;
+        work::ended(&work::work_off(&spec, (&looked, &plan), &how, reporter).await?)?;
     }
     // The others were served all the same.
     undecided.map_or(Ok(Exit::Done), |exit| Err(Fault::said(exit)))

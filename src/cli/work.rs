@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::fault::{Ended, Fault};
 use super::{Session, terminal};
 use crate::apply::{self, FailureKind, Job, Stop, Summary};
-use crate::event::Event;
+use crate::event::{Event, EventKind, ServiceAddress};
 use crate::id::Slot;
 use crate::observe::secrets::Consent;
 use crate::observe::{Need, World, observe, observe_built, preflight};
@@ -115,29 +115,59 @@ pub(crate) async fn carry_out(
     if !how.json {
         terminal::talk(&plan_text::plan_text(plan, &session.look));
     }
+    let mut reporter = begin(session, plan, how);
     // A destroy takes away what it can reach; what it cannot is found again by the proof at the end.
     let goes_on = |exit| plan.destroy && exit == Exit::Unreachable && !plan.steps.is_empty();
     if let Some(exit) = exit_of_blocked(plan).filter(|exit| !goes_on(*exit)) {
+        end_idle(&mut reporter, how, (false, Vec::new()));
         return Err(Fault::new(exit, "nothing was done, since some decisions could not be made", None));
     }
     if plan.steps.is_empty() {
+        let addresses = match plan.destroy {
+            true => Vec::new(),
+            false => apply::addresses(spec, &looked.observed, &looked.world),
+        };
+        end_idle(&mut reporter, how, (true, addresses));
         return Ok(None);
     }
-    agree(plan, how)?;
-    work_off(session, spec, looked, plan, how).await.map(Some)
+    work_off(spec, (looked, plan), how, reporter).await.map(Some)
 }
 
-/// Does a plan that was agreed to.
-pub(crate) async fn work_off(
-    session: &Session,
-    spec: &Spec,
-    looked: &Looked,
-    plan: &Plan,
+/// What shows a run. A stream begins with the plan.
+pub(crate) fn begin(session: &Session, plan: &Plan, how: &How<'_>) -> Reporter {
+    let mut reporter = reporter(session.look, session.global.verbose, how);
+    if how.json {
+        let plan = Box::new(plan.clone());
+        reporter.report(&Event { elapsed: Duration::ZERO, kind: EventKind::Planned { plan } });
+    }
+    reporter
+}
+
+/// Ends a stream of a run that did nothing.
+pub(crate) fn end_idle(
+    reporter: &mut Reporter,
     how: &How<'_>,
+    (success, addresses): (bool, Vec<ServiceAddress>),
+) {
+    if how.json {
+        let kind = EventKind::Finished { success, addresses };
+        reporter.report(&Event { elapsed: Duration::ZERO, kind });
+    }
+}
+
+/// Asks, and does it.
+pub(crate) async fn work_off(
+    spec: &Spec,
+    (looked, plan): (&Looked, &Plan),
+    how: &How<'_>,
+    mut reporter: Reporter,
 ) -> Result<Summary, Fault> {
-    ready_keys(spec, looked).await?;
+    if let Err(fault) = ready(spec, (looked, plan), how).await {
+        end_idle(&mut reporter, how, (false, Vec::new()));
+        return Err(fault);
+    }
     let stop = Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
-    let reporter = Mutex::new(reporter(session.look, session.global.verbose, how));
+    let reporter = Mutex::new(reporter);
     let events = |event: Event| {
         if let Ok(mut reporter) = reporter.lock() {
             reporter.report(&event);
@@ -160,6 +190,11 @@ pub(crate) async fn work_off(
     Ok(summary)
 }
 
+async fn ready(spec: &Spec, (looked, plan): (&Looked, &Plan), how: &How<'_>) -> Result<(), Fault> {
+    agree(plan, how)?;
+    ready_keys(spec, looked).await
+}
+
 /// The keys of machines that are still to be reached: a passphrase that nobody can say is found before
 /// anything is launched, and one that somebody can say is asked for before bars move on the terminal.
 async fn ready_keys(spec: &Spec, looked: &Looked) -> Result<(), Fault> {
@@ -180,7 +215,7 @@ async fn ready_keys(spec: &Spec, looked: &Looked) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(crate) fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
+fn agree(plan: &Plan, how: &How<'_>) -> Result<(), Fault> {
     if plan.ends_machines() && !plan.destroy && !how.allow_terminate && !terminal::can_ask() {
         let message = "this ends a machine, and there is no terminal to ask on";
         return Err(Fault::new(Exit::Refused, message, Some("add --allow-terminate if that is meant")));

@@ -333,8 +333,10 @@ impl ServiceContext<'_> {
         let config = hash::config(&settings, self.service, &self.host.observed.secrets, facts.key.as_ref());
         if config.is_none() || current.labels.get(label::CONFIG) != config.as_ref() {
             reasons.push(Reason::ConfigChanged);
-            let recorded = self.released_as(facts, current).map(|released| &released.settings);
-            fields.extend(diff::settings(recorded, &settings));
+            let released = self.released_as(facts, current);
+            fields.extend(diff::settings(released.map(|released| &released.settings), &settings));
+            let hidden = released.map(|released| &released.interpolated).into_iter().flatten();
+            diff::hide(&mut fields, hidden.chain(&self.service.interpolated));
         }
         if !reasons.is_empty() {
             // By itself it would change in place; the new container has it from the start.
@@ -590,6 +592,7 @@ impl ServiceContext<'_> {
             FieldChange::new("container_name", Shown::text(&self.service.container_name)),
         ];
         fields.extend(diff::given(&Settings::of(&self.host.spec.name, self.service)));
+        diff::hide(&mut fields, self.service.interpolated.iter());
         fields
     }
 }

@@ -64,6 +64,25 @@ pub(super) fn given(wanted: &Settings) -> Vec<FieldChange> {
     fields
 }
 
+/// Takes values out of sight that a variable took part in, by their keys.
+pub(super) fn hide<'a>(fields: &mut [FieldChange], keys: impl Iterator<Item = &'a String> + Clone) {
+    for field in fields {
+        let is_of = |key: &String| {
+            field
+                .field
+                .strip_prefix(key.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if keys.clone().any(is_of) {
+            for value in [&mut field.before, &mut field.after] {
+                if matches!(value, Shown::Text(_) | Shown::List(_)) {
+                    *value = Shown::Sensitive;
+                }
+            }
+        }
+    }
+}
+
 /// One key of the settings, before and after.
 fn differing(key: &str, (before, after): (&Value, &Value), fields: &mut Vec<FieldChange>) {
     if before == after {

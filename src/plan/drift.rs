@@ -141,14 +141,16 @@ fn config(
 ) -> Option<Difference> {
     let wanted = Settings::of(&spec.name, service);
     let recorded = facts.record.as_ref().and_then(|record| made_with(record, service, seen));
+    let hidden = recorded.map(|released| &released.interpolated).into_iter().flatten();
     let recorded = recorded.map(|released| &released.settings);
     let label = seen.labels.get(label::CONFIG);
-    let fields = match hash::config(&wanted, service, secrets, facts.key.as_ref()) {
+    let mut fields = match hash::config(&wanted, service, secrets, facts.key.as_ref()) {
         Some(config) if label == Some(&config) => return None,
         Some(_) => diff::settings(recorded, &wanted),
         // Without its secrets there is no hash; everything else is written down.
         None => diff::visible(recorded?, &wanted),
     };
+    diff::hide(&mut fields, hidden.chain(&service.interpolated));
     // Labels of a container cannot be changed, so what was asked for is what it has.
     let fields: Vec<FieldChange> = fields.into_iter().map(|field| field.by(Origin::Spec)).collect();
     (!fields.is_empty()).then_some(Difference { reason: Reason::ConfigChanged, fields })

@@ -2,10 +2,10 @@
 //! the missing steps, and none when the registry has the image.
 
 use super::draft::{Draft, NewStep};
-use super::names;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Build, Change, Image, Push, StepId, Tag, TagFrom};
 use super::{ImageGoal, Options};
+use super::{diff, names};
 use crate::id::Digest;
 use crate::observed::{HostSeen, ImageSeen, LocalImage, Observed, RemoteSeen, Seen, Unchecked};
 use crate::record::ReleaseStatus;
@@ -271,6 +271,9 @@ impl Ladder<'_> {
         }
         let flags = [("pull", build.pull), ("no_cache", build.no_cache)];
         flags.iter().filter(|(_, set)| *set).for_each(|(name, _)| add((*name).into(), Shown::text(true)));
+        let of_build = |key: &String| key.strip_prefix("build.").map(str::to_owned);
+        let hidden: Vec<String> = self.service.interpolated.iter().filter_map(of_build).collect();
+        diff::hide(&mut fields, hidden.iter());
         fields
     }
 
@@ -300,6 +303,18 @@ impl Ladder<'_> {
         hosts.all(|(_, seen)| has(seen)).then_some(Wanted { image, size: None, after: None })
     }
 
+    /// As with Compose, what the engine here has is run; that the registry may have another by now is said.
+    fn run_local(&self, answer: &RemoteSeen, draft: &mut Draft) {
+        let image = &self.service.image;
+        let RemoteSeen::Unreachable(cause) = answer else {
+            let why = "the registry did not show it, so the engine's own image is run";
+            return draft.notices.push(format!("{image}: {why}"));
+        };
+        let what = format!("whether the registry has another {image} by now; the engine's own is run");
+        let (why, help) = (cause.message.clone(), cause.help.clone());
+        draft.not_checked(self.address(), Unchecked { what, why, help });
+    }
+
     fn only_pulled(&self, on_local: bool, draft: &mut Draft) -> Option<Wanted> {
         if let Some(id) = names::image_id(&self.service.image) {
             return self.by_id(id, draft);
@@ -313,9 +328,8 @@ impl Ladder<'_> {
                 let image = Image::Pinned { repository: self.repository(), digest: found.digest.clone() };
                 Some(Wanted { image, size: Some(found.size), after: None })
             }
-            (_, Some(local)) => {
-                let why = "the registry did not show it, so the engine's own image is run";
-                draft.notices.push(format!("{}: {why}", self.service.image));
+            (answer, Some(local)) => {
+                self.run_local(answer, draft);
                 Some(Wanted { image: self.known_locally(local), size: None, after: None })
             }
             (RemoteSeen::Unreachable(cause), None) => {

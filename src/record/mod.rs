@@ -10,7 +10,7 @@ pub mod lock;
 mod machine;
 pub mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,9 @@ pub struct ReleasedService {
     /// What the image is for; left out by those who wrote no such thing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+    /// Keys of the settings whose text a variable took part in, and that are not shown.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub interpolated: BTreeSet<String>,
 }
 
 /// Who works on a machine now.

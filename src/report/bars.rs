@@ -101,6 +101,7 @@ impl Bars {
             EventKind::StepActivity { id, activity } => state.activity(*id, activity),
             EventKind::StepFinished { id, .. } => state.end(*id),
             EventKind::Finished { .. }
+            | EventKind::Planned { .. }
             | EventKind::Started { .. }
             | EventKind::HostPlanned { .. }
             | EventKind::Notice { .. } => {}

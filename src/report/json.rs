@@ -6,7 +6,7 @@ use std::io::Write;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::plan_json::StepDocument;
+use super::plan_json::{PlanDocument, StepDocument};
 use crate::event::{Event, EventKind, STREAM_VERSION};
 
 /// Writes events as lines of JSON.
@@ -31,10 +31,16 @@ impl JsonLines {
     pub fn report(&mut self, event: &Event) {
         let mut line = json!({ "version": STREAM_VERSION, "seq": self.next });
         let mut body = serde_json::to_value(event).unwrap_or_default();
-        if let EventKind::HostPlanned { steps, .. } = &event.kind {
-            // As in a plan's document: without the settings, which only apply needs.
-            let steps: Vec<StepDocument<'_>> = steps.iter().map(StepDocument::of).collect();
-            body["steps"] = serde_json::to_value(steps).unwrap_or_default();
+        // As in a plan's document: without the settings, which only apply needs.
+        match &event.kind {
+            EventKind::Planned { plan } => {
+                body["plan"] = serde_json::to_value(PlanDocument::of(plan)).unwrap_or_default();
+            }
+            EventKind::HostPlanned { steps, .. } => {
+                let steps: Vec<StepDocument<'_>> = steps.iter().map(StepDocument::of).collect();
+                body["steps"] = serde_json::to_value(steps).unwrap_or_default();
+            }
+            _ => {}
         }
         if let (Value::Object(line), Value::Object(body)) = (&mut line, body) {
             line.extend(body);
@@ -57,9 +63,13 @@ pub(super) fn line_schema(generator: &mut SchemaGenerator) -> Value {
         required.extend([json!("version"), json!("seq")]);
     }
     let steps = generator.subschema_for::<StepDocument<'_>>();
-    let kinds = line["oneOf"].as_array_mut().into_iter().flatten();
-    for kind in kinds.filter(|kind| kind["properties"]["event"]["const"] == "host_planned") {
-        kind["properties"]["steps"]["items"] = steps.clone().to_value();
+    let plan = generator.subschema_for::<PlanDocument<'_>>();
+    for kind in line["oneOf"].as_array_mut().into_iter().flatten() {
+        match kind["properties"]["event"]["const"].as_str() {
+            Some("host_planned") => kind["properties"]["steps"]["items"] = steps.clone().to_value(),
+            Some("planned") => kind["properties"]["plan"] = plan.clone().to_value(),
+            _ => {}
+        }
     }
     line
 }

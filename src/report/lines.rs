@@ -69,7 +69,7 @@ impl Lines {
     pub(super) fn event(&mut self, event: &Event) -> Said {
         let mut said = Said::default();
         said.talk = match &event.kind {
-            EventKind::Started { .. } => String::new(),
+            EventKind::Planned { .. } | EventKind::Started { .. } => String::new(),
             EventKind::StepStarted { id, title, .. } => self.started(*id, title, event.elapsed),
             EventKind::StepActivity { id, activity } => self.activity(*id, activity, event.elapsed),
             EventKind::StepFinished { id, title, outcome, took, .. } => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::diagnostic::Diagnostics;
 use super::node::{Class, Kind, Node, Scalar};
 use super::source::{Origin, Texts};
-use super::{Inputs, document, parse};
+use super::{Inputs, document, interpolated, parse};
 
 /// The merged spec in its own order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +23,7 @@ pub struct Config {
 pub struct ConfigValue {
     /// Keys and list positions from the top.
     pub path: Vec<String>,
-    /// As YAML; `None` for one that may be a secret (a variable in an environment).
+    /// As YAML; `None` for one that may be a secret (a variable in free text).
     pub value: Option<String>,
     /// The file, as the person named it.
     pub file: String,
@@ -122,10 +122,9 @@ impl Writer<'_> {
     }
 }
 
-/// A variable in an environment or in build arguments may be a secret.
+/// A variable in free text may be a secret.
 fn is_sensitive(scalar: &Scalar, path: &[String]) -> bool {
-    let holds_secrets = path.iter().any(|key| key == "environment" || key == "args");
-    holds_secrets && scalar.template.is_some()
+    scalar.template.is_some() && interpolated::may_be_secret(path)
 }
 
 fn shown(scalar: &Scalar) -> String {

@@ -4,6 +4,7 @@
 //! Field names are Compose's for services, Terraform's `aws_instance` for `ec2`, ssh_config's for
 //! `ssh`. `spec/fields.rs` says for each field what a change of it costs.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -339,6 +340,9 @@ pub struct Service {
     pub extra_hosts: Vec<String>,
     /// How many hosts at once.
     pub parallelism: u32,
+    /// Keys whose text a variable took part in, `command`, `build.args.TOKEN`: it may be a secret, and is not
+    /// shown. The environment's values say so themselves.
+    pub interpolated: BTreeSet<String>,
 }
 
 /// How an image is built.

@@ -1,5 +1,7 @@
 //! Services on one machine.
 
+use a3::report::saved_plan::canonical;
+
 use super::*;
 
 #[test]
@@ -288,4 +290,43 @@ fn container_names_exchanged() {
     let plan = planned("container_names_exchanged", &spec, &both);
     assert_eq!(kinds(&plan), ["remove_container", "remove_container", "run", "run"]);
     assert_eq!(plan.notices.len(), 2);
+}
+
+/// What came of a variable is not shown, wherever a token may stand; nor what an earlier release had there.
+#[test]
+fn values_of_variables_are_not_shown() {
+    let text = |value: &str| {
+        format!(
+            r##"
+name: shop
+registry: {{ server: ghcr.io, username: me, password: {{ env: GHCR }} }}
+instances:
+  web: {{ host: [192.0.2.0] }}
+services:
+  front:
+    on: web
+    image: ghcr.io/me/front:v1
+    build: {{ context: front, args: {{ TOKEN: "{value}", STAGE: two }}, labels: {{ of: "{value}" }} }}
+    command: [serve, --token, "{value}"]
+    entrypoint: "sh -c {value}"
+    labels: ["of={value}", plain=yes]
+    healthcheck: {{ test: ["CMD", "true", "{value}"], interval: 5s }}
+    logging: {{ driver: json-file, options: {{ tag: "{value}", labels: of }} }}
+"##
+        )
+    };
+    let secret = spec_of(&text("${LEVEL}"));
+    let stage = Stage::nothing(&secret);
+    let first = stage.plan(&secret);
+    golden("interpolated", &first);
+    let stage = promises::walk::to_the_end(&secret, &stage, &first);
+    let spec = spec_of(&text("info"));
+    let stage = stage.with(&spec);
+    let second = stage.plan(&spec);
+    golden("interpolated_before", &second);
+    for plan in [&first, &second] {
+        let json = PlanDocument::of(plan).to_text() + &canonical(plan).to_string();
+        assert!(!json.contains(promises::stage::SECRET));
+        assert!(!plan_text(plan, &Look::plain()).contains(promises::stage::SECRET));
+    }
 }

@@ -397,8 +397,11 @@ pub(crate) fn leaves_alone(spec: &Spec, stage: &Stage, away: Away) -> Tried {
         plan.steps.iter().map(|step| (step.address.clone(), step.action.kind())).collect::<BTreeSet<_>>()
     };
     let less = !all(&usual).is_subset(&all(&planned));
+    let mut about = vec![what.clone()];
+    let served = |service: &&a3::spec::Service| a3::plan::names::server(&service.image) == what;
+    about.extend(spec.services.values().filter(served).map(|service| format!("{}.image", service.name)));
     let said = planned.blocked.iter().any(|one| one.kind == BlockedKind::Unreachable)
-        || planned.not_checked.iter().any(|one| one.addresses.contains(&what));
+        || planned.not_checked.iter().flat_map(|one| &one.addresses).any(|address| about.contains(address));
     let let_in = spec.slots().any(|(slot, _)| slot.to_string() == what && moved.contains(&slot.group));
     let expected = let_in || moved.contains(&what);
     assert!(

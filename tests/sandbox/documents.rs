@@ -40,7 +40,7 @@ fn stream(output: &Output) -> Vec<Value> {
         assert_eq!((&line["version"], &line["seq"]), (&1.into(), &number.into()), "{line:#}");
     }
     let first = lines.first().unwrap_or_else(|| panic!("no line: {output}"));
-    assert_eq!((&first["event"], &lines[lines.len() - 1]["event"]), (&"started".into(), &"finished".into()));
+    assert_eq!((&first["event"], &lines[lines.len() - 1]["event"]), (&"planned".into(), &"finished".into()));
     lines
 }
 
@@ -54,6 +54,18 @@ fn a_whole_life_fits_the_schemas() {
     let plan = document(&web.a3(&["plan", "--json"]).ok());
     fits("plan", &plan);
     assert_eq!((&plan["steps"], &plan["summary"]["drift"]), (&Value::Array(Vec::new()), &0.into()));
+    // A stream tells of nothing to do, and of what could not be decided, as much as of work.
+    let lines = stream(&web.a3(&["apply", "--yes", "--json"]).ok());
+    assert_eq!((lines.len(), &lines[0]["plan"]), (2, &plan));
+    assert!(lines[1]["addresses"][0]["url"].is_string(), "{lines:#?}");
+    web.edit("deploy.yaml", "GREETING: hello", "GREETING: bye");
+    let lines = stream(&web.a3(&["apply", "--json"]).ended(73));
+    assert_eq!((&lines[0]["plan"]["ending"], &lines[1]["success"]), (&"changes".into(), &false.into()));
+    web.edit("deploy.yaml", "GREETING: bye", "GREETING: { file: gone.txt }");
+    let lines = stream(&web.a3(&["apply", "--yes", "--json"]).ended(1));
+    assert_eq!((lines.len(), &lines[1]["success"]), (2, &false.into()));
+    assert!(lines[0]["plan"]["blocked"][0]["help"].is_string(), "{lines:#?}");
+    web.edit("deploy.yaml", "GREETING: { file: gone.txt }", "GREETING: hello");
     fits("status", &document(&web.a3(&["status", "--json"]).ok()));
     fits("status_all_regions", &document(&web.a3(&["status", "--all-regions", "--json"]).ok()));
     fits("history", &document(&web.a3(&["history", "--json"]).ok()));

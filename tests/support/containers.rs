@@ -52,8 +52,16 @@ impl World<'_> {
         let settings = serde_json::to_value(&run.settings).unwrap();
         let check = run.check.clone();
         let (image, config) = (image.clone(), config.clone());
-        let released =
-            ReleasedService { image: image.clone(), config: config.clone(), settings, check, platform };
+        let interpolated = service.interpolated.clone();
+        let (released_image, released_config) = (image.clone(), config.clone());
+        let released = ReleasedService {
+            image: released_image,
+            config: released_config,
+            settings,
+            check,
+            platform,
+            interpolated,
+        };
         record.in_place.insert(run.service.clone(), run.settings.in_place.clone());
         record.stopped.remove(&run.service);
         let name = &run.settings.name;

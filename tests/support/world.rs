@@ -173,6 +173,7 @@ pub(crate) fn bare_service(name: &str, image: &str) -> Service {
         init: None,
         extra_hosts: Vec::new(),
         parallelism: 1,
+        interpolated: BTreeSet::new(),
     }
 }
 

@@ -74,6 +74,7 @@ impl Was<'_> {
             init: was.init,
             extra_hosts: was.extra_hosts,
             parallelism: now.map_or(1, |now| now.parallelism),
+            interpolated: self.released.interpolated.clone(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! One service by itself; `together` holds the rules between services.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -103,6 +104,8 @@ pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_
         shm_size: raw.shm_size.get().map(|size| size.0),
         init: raw.init.get().map(|flag| flag.0),
         extra_hosts: raw.extra_hosts.get().map(|hosts| hosts.0.clone()).unwrap_or_default(),
+        // Read off the tree, where the values are lowered from.
+        interpolated: BTreeSet::new(),
         parallelism: raw
             .update_config
             .get()

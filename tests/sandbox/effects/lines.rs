@@ -347,8 +347,8 @@ fn record_lines(record: &Record, containers: &[ContainerSeen], names: &Names) ->
         let Release { number, status, by: _, at: _, services, rollback } = release;
         lines.push(format!("release {number} {status:?} {rollback:?}"));
         for (name, service) in services {
-            let ReleasedService { image, config, settings, check, platform } = service;
-            let what = (config, settings, check, platform);
+            let ReleasedService { image, config, settings, check, platform, interpolated } = service;
+            let what = (config, settings, check, platform, interpolated);
             let image = names.text(image);
             lines.push(format!("release {number} {name} {image} in {} {what:?}", repository(&image)));
         }
