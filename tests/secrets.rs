@@ -61,7 +61,7 @@ async fn what_is_there_is_read_and_what_is_missing_is_said_all_at_once() {
     let value = |source: &SecretSource| secrets.values[&source_key(source)].expose_secret().to_owned();
     assert_eq!(value(&command(&["printf", "k\\n"])), "k");
     assert_eq!(value(&SecretSource::Env("PATH".into())), std::env::var("PATH").unwrap());
-    let messages: Vec<_> = missing.iter().map(|cause| cause.message.as_str()).collect();
+    let messages: Vec<_> = missing.iter().map(|one| one.cause.message.as_str()).collect();
     let [file, variable] = messages[..] else { panic!("{messages:?}") };
     assert!(
         file.starts_with("cannot read cluster/ghcr.io-token.txt, the password of registry ghcr.io: "),
@@ -71,6 +71,6 @@ async fn what_is_there_is_read_and_what_is_missing_is_said_all_at_once() {
         variable,
         "environment variable A3_TEST_IS_NOT_SET, build secret pip of service s2, is not set"
     );
-    assert!(missing.iter().all(|cause| cause.help.is_some()));
+    assert!(missing.iter().all(|one| one.cause.help.is_some()));
     assert!(!format!("{secrets:?}").contains(&std::env::var("PATH").unwrap()));
 }

@@ -82,8 +82,8 @@ async fn image_and_secrets(
         let own = run_image::without_image(spec, &args.service);
         let consent = session.consent(&own, Need::Everything, args.yes)?;
         let (secrets, missing) = secrets::read_secrets(&own, Need::Everything, consent).await;
-        if let Some(cause) = missing.into_iter().next() {
-            return Err(Fault::cause(Exit::Failed, cause));
+        if let Some(one) = missing.into_iter().next() {
+            return Err(Fault::cause(Exit::Failed, one.cause));
         }
         let image = OneOffImage { reference: reference.clone(), pull: false, credential: None };
         return Ok((image, secrets));

@@ -14,7 +14,7 @@ use crate::observe::{Need, World, observe, observe_built, preflight};
 use crate::observed::Observed;
 use crate::plan::preflight::settle;
 use crate::plan::step::{Plan, Step};
-use crate::plan::summary::Ending;
+use crate::plan::summary::{Ending, goes_on};
 use crate::plan::{Destroy, Options, plan, plan_destroy};
 use crate::record::lock::{FileLock, holder, state_folder};
 use crate::report::reporter::Talk;
@@ -116,9 +116,7 @@ pub(crate) async fn carry_out(
         terminal::talk(&plan_text::plan_text(plan, &session.look));
     }
     let mut reporter = begin(session, plan, how);
-    // A destroy takes away what it can reach; what it cannot is found again by the proof at the end.
-    let goes_on = |exit| plan.destroy && exit == Exit::Unreachable && !plan.steps.is_empty();
-    if let Some(exit) = exit_of_blocked(plan).filter(|exit| !goes_on(*exit)) {
+    if let Some(exit) = exit_of_blocked(plan).filter(|_| !goes_on(plan)) {
         end_idle(&mut reporter, how, (false, Vec::new()));
         return Err(Fault::new(exit, "nothing was done, since some decisions could not be made", None));
     }

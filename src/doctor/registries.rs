@@ -40,7 +40,7 @@ pub(super) async fn check(spec: &Spec, world: &World, commands: &[String]) -> Ve
             format!("deploy.yaml runs `{}` for a secret, which was not done", commands.join("`, `"));
         findings.push(Finding::warning("secrets", message, "a3 doctor -y runs it"));
     } else {
-        findings.extend(world.missing.iter().map(|cause| Finding::of("secrets", Health::Failed, cause)));
+        findings.extend(world.missing.iter().map(|one| Finding::of("secrets", Health::Failed, &one.cause)));
     }
     let asked = by_server.into_iter().map(async |(server, services)| {
         let subject = format!("registry {server}");

@@ -1,5 +1,6 @@
 //! The data files here: folders file by file, each with its digest.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,11 +11,11 @@ use sha2::Digest as _;
 use walkdir::WalkDir;
 
 use crate::id::Digest;
-use crate::observed::{Cause, LocalFile};
+use crate::observed::{Cause, LocalFile, Missing};
 use crate::spec::{DataFile, Spec};
 
 /// By service, in the order of the spec. What cannot be read is added to `missing`.
-pub(crate) async fn read(spec: &Spec, missing: &mut Vec<Cause>) -> IndexMap<String, Vec<LocalFile>> {
+pub(crate) async fn read(spec: &Spec, missing: &mut Vec<Missing>) -> IndexMap<String, Vec<LocalFile>> {
     let wanted: Vec<(String, Vec<DataFile>)> =
         spec.services.values().map(|service| (service.name.clone(), service.files.clone())).collect();
     // Hashing a gigabyte takes seconds; the runtime's own threads stay free for the network.
@@ -39,35 +40,38 @@ pub(crate) async fn read(spec: &Spec, missing: &mut Vec<Cause>) -> IndexMap<Stri
             files
         }
         Err(error) => {
-            missing.push(Cause { message: format!("reading the data files failed: {error}"), help: None });
+            let cause = Cause { message: format!("reading the data files failed: {error}"), help: None };
+            missing.push(Missing { cause, of: BTreeSet::new() });
             IndexMap::new()
         }
     }
 }
 
 /// Private keys that the spec names and that cannot be read: found before anything is launched.
-pub(crate) fn unreadable_keys(spec: &Spec) -> Vec<Cause> {
+pub(crate) fn unreadable_keys(spec: &Spec) -> Vec<Missing> {
     let named = spec.groups.values().filter_map(|group| Some((group, group.ssh.identity_file.as_ref()?)));
     let unreadable = named.filter_map(|(group, path)| {
         let error = fs::File::open(path).err()?;
-        Some(Cause {
+        let cause = Cause {
             message: format!("the key {} of group `{}` cannot be read: {error}", path.display(), group.name),
             help: Some(format!(
                 "ls -l {}, or correct instances.{}.ssh.identity_file; ssh-keygen -t ed25519 makes a key",
                 path.display(),
                 group.name
             )),
-        })
+        };
+        Some(Missing { cause, of: [group.name.clone()].into() })
     });
     unreadable.collect()
 }
 
-fn cannot_read(service: &str, entry: &DataFile, error: &io::Error) -> Cause {
+fn cannot_read(service: &str, entry: &DataFile, error: &io::Error) -> Missing {
     let source = entry.source.display();
-    Cause {
+    let cause = Cause {
         message: format!("data file {source} of service `{service}` cannot be read: {error}"),
         help: Some(format!("ls -l {source}, or correct `services.{service}.files`")),
-    }
+    };
+    Missing { cause, of: [service.to_owned()].into() }
 }
 
 fn read_entry(index: usize, entry: &DataFile) -> io::Result<Vec<LocalFile>> {

@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 
 use crate::explain::Explain as _;
 use crate::id::{Arch, Platform, Slot};
-use crate::observed::{Cause, CloudSeen, HostSeen, ImageSeen, KeptImage, Observed, Scope, Seen};
+use crate::observed::{Cause, CloudSeen, HostSeen, ImageSeen, KeptImage, Missing, Observed, Scope, Seen};
 use crate::spec::{Machine, Service, Spec};
 
 pub use approach::Approach;
@@ -47,7 +47,9 @@ pub async fn observe(spec: &Spec, world: &World) -> Observed {
     if world.need == Need::Everything {
         missing.extend(files::unreadable_keys(spec));
     }
-    missing.extend(unread.values().cloned());
+    let of =
+        |(service, cause): (&String, &Cause)| Missing { cause: cause.clone(), of: [service.clone()].into() };
+    missing.extend(unread.iter().map(of));
     Observed {
         now: now(),
         scope: Scope { applied_by: applied_by(&rest.hosts), ..scope(spec, world, &rest.clouds) },
@@ -80,7 +82,7 @@ struct Rest {
     files: hosts::Files,
     hosts: IndexMap<Slot, HostSeen>,
     images: (IndexMap<String, ImageSeen>, BTreeMap<String, Cause>),
-    missing: Vec<Cause>,
+    missing: Vec<Missing>,
 }
 
 async fn machines(spec: &Spec, world: &World, with_images: bool) -> Rest {

@@ -1,7 +1,7 @@
 //! Reads the secrets that a spec refers to: environment variables, files, commands. What is missing is
 //! a cause for the plan to show, together with everything else that is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 use super::Need;
 use crate::docker::create::NoValue;
 use crate::explain::Explain;
-use crate::observed::{Cause, Secrets};
+use crate::observed::{Missing, Secrets};
 use crate::plan::hash::source_key;
 use crate::plan::names;
 use crate::plan::settings::{Env, Settings};
@@ -130,6 +130,8 @@ pub struct Needed {
     pub source: SecretSource,
     /// What it is for.
     pub purpose: String,
+    /// The services that need it.
+    pub of: BTreeSet<String>,
 }
 
 /// Every secret that `need` asks for, once each, in the order of the spec: passwords of the registries
@@ -143,28 +145,36 @@ pub fn needed(spec: &Spec, need: Need) -> Vec<Needed> {
     for registry in spec.registries.values() {
         let purpose = format!("the password of registry {}", registry.server);
         if need == Need::Images || asks_registry(spec, &registry.server) {
-            all.extend(registry.password.clone().map(|source| Needed { source, purpose }));
+            let served = |service: &&Service| names::server(&service.image) == registry.server;
+            let of = spec.services.values().filter(served).map(|service| service.name.clone()).collect();
+            all.extend(registry.password.clone().map(|source| Needed { source, purpose, of }));
         }
     }
     for service in spec.services.values() {
         for (name, value) in service.environment.iter().filter(|_| need == Need::Everything) {
             let purpose = format!("the value of {name} for service {}", service.name);
             if let EnvValue::Secret(source) = value {
-                all.push(Needed { source: source.clone(), purpose });
+                all.push(Needed { source: source.clone(), purpose, of: [service.name.clone()].into() });
             }
         }
         for (id, source) in service.build.iter().flat_map(|build| &build.secrets) {
             let purpose = format!("build secret {id} of service {}", service.name);
-            all.push(Needed { source: source.clone(), purpose });
+            all.push(Needed { source: source.clone(), purpose, of: [service.name.clone()].into() });
         }
     }
-    let mut known = Vec::new();
-    all.retain(|one| {
-        let new = !known.contains(&one.source);
-        known.extend(new.then(|| one.source.clone()));
-        new
-    });
-    all
+    once_each(all)
+}
+
+/// What several need is named for the first.
+fn once_each(all: Vec<Needed>) -> Vec<Needed> {
+    let mut once: Vec<Needed> = Vec::new();
+    for one in all {
+        match once.iter_mut().find(|known| known.source == one.source) {
+            Some(known) => known.of.extend(one.of),
+            None => once.push(one),
+        }
+    }
+    once
 }
 
 fn asks_registry(spec: &Spec, server: &str) -> bool {
@@ -207,22 +217,22 @@ pub fn environment(
 
 /// Reads what [`needed`] names, side by side. What is missing comes back as causes, each with its help;
 /// the values are known by [`source_key`].
-pub async fn read_secrets(spec: &Spec, need: Need, consent: Consent) -> (Secrets, Vec<Cause>) {
+pub async fn read_secrets(spec: &Spec, need: Need, consent: Consent) -> (Secrets, Vec<Missing>) {
     read_sources(&needed(spec, need), folder(spec), consent).await
 }
 
 /// As [`read_secrets`], for sources that a command needs beyond the plan (`a3 push` on `local`). Commands
 /// run in `folder`.
-pub async fn read_sources(needed: &[Needed], folder: &Path, consent: Consent) -> (Secrets, Vec<Cause>) {
-    let reads = needed.iter().map(async |one| (source_key(&one.source), read(one, folder, consent).await));
+pub async fn read_sources(needed: &[Needed], folder: &Path, consent: Consent) -> (Secrets, Vec<Missing>) {
+    let reads = needed.iter().map(async |one| (one, read(one, folder, consent).await));
     let mut values = BTreeMap::new();
     let mut missing = Vec::new();
-    for (key, result) in futures_util::future::join_all(reads).await {
+    for (one, result) in futures_util::future::join_all(reads).await {
         match result {
             Ok(value) => {
-                values.insert(key, value);
+                values.insert(source_key(&one.source), value);
             }
-            Err(error) => missing.push(error.cause()),
+            Err(error) => missing.push(Missing { cause: error.cause(), of: one.of.clone() }),
         }
     }
     (Secrets { values }, missing)
@@ -325,15 +335,16 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
+    use crate::observed::Cause;
 
     const YES: Consent = Consent { commands: true };
 
     async fn read_one(source: SecretSource, consent: Consent) -> Result<String, Cause> {
-        let one = Needed { source, purpose: "the password of registry r.test".into() };
+        let one = Needed { source, purpose: "the password of registry r.test".into(), of: BTreeSet::new() };
         let (secrets, mut missing) = read_sources(&[one], Path::new("/"), consent).await;
         match secrets.values.into_values().next() {
             Some(value) => Ok(value.expose_secret().to_owned()),
-            None => Err(missing.remove(0)),
+            None => Err(missing.remove(0).cause),
         }
     }
 

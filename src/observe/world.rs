@@ -12,7 +12,7 @@ use crate::ec2::{Cloud, CloudError};
 use crate::explain::Explain as _;
 use crate::host::Host;
 use crate::id::Slot;
-use crate::observed::{Cause, Secrets};
+use crate::observed::{Cause, Missing, Secrets};
 use crate::plan::names;
 use crate::record::hint::Hints;
 use crate::record::lock::state_folder;
@@ -52,7 +52,7 @@ pub struct World {
     /// Secrets that were read.
     pub secrets: Secrets,
     /// What could not be read here.
-    pub missing: Vec<Cause>,
+    pub missing: Vec<Missing>,
     /// This is another AWS account than the spec allows.
     pub refused: Option<Cause>,
     /// This machine, as its ssh rules name it.

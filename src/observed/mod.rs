@@ -42,6 +42,15 @@ impl<T> Seen<T> {
     }
 }
 
+/// Something that could not be read here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Why, and what to type.
+    pub cause: Cause,
+    /// The services and groups that need it; none: everybody does.
+    pub of: BTreeSet<String>,
+}
+
 /// Everything that a plan rests on.
 #[derive(Clone, Debug)]
 pub struct Observed {
@@ -57,8 +66,8 @@ pub struct Observed {
     pub hosts: IndexMap<Slot, HostSeen>,
     /// Data files here, by service and then in the order of the spec.
     pub files: IndexMap<String, Vec<LocalFile>>,
-    /// What could not be read here: a missing secret, data file or key. Each stops the plan.
-    pub missing: Vec<Cause>,
+    /// What could not be read here: a secret, data file or key. Each stops the plan of those who need it.
+    pub missing: Vec<Missing>,
     /// Services whose build context could not be read, so that nothing was asked of their images; why is
     /// in `missing`.
     pub unread: BTreeSet<String>,

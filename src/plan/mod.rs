@@ -121,9 +121,7 @@ impl Options {
 /// Plans a deployment. What could not be decided is in [`Plan::blocked`].
 pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     let mut draft = Draft::default();
-    for cause in &observed.missing {
-        draft.impossible("files", cause);
-    }
+    note_missing(spec, observed, options, &mut draft);
     notice_rollback(spec, observed, &mut draft);
     let images = plan_images(spec, observed, options, &mut draft);
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
@@ -171,6 +169,19 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     Plan { images: images.collect(), ..finish(spec, observed, draft) }
 }
 
+/// What could not be read here, for those that are planned.
+fn note_missing(spec: &Spec, observed: &Observed, options: &Options, draft: &mut Draft) {
+    let wanted = |name: &String| match spec.services.get(name) {
+        Some(service) => options.wants_image(spec, service),
+        None => options.wants_group(spec, name),
+    };
+    for missing in &observed.missing {
+        if missing.of.is_empty() || missing.of.iter().any(wanted) {
+            draft.impossible("files", &missing.cause);
+        }
+    }
+}
+
 /// What a rollback does not bring back, and that one is passed again.
 fn notice_rollback(spec: &Spec, observed: &Observed, draft: &mut Draft) {
     if let Some(Rollback { to, services }) = &spec.rollback {
@@ -192,9 +203,7 @@ fn notice_rollback(spec: &Spec, observed: &Observed, draft: &mut Draft) {
 /// Plans images and nothing else.
 pub fn plan_only_images(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     let mut draft = Draft::default();
-    for cause in &observed.missing {
-        draft.impossible("files", cause);
-    }
+    note_missing(spec, observed, options, &mut draft);
     let built = |service: &&Service| service.build.is_some();
     let mut images = spec.clone();
     images.services =
@@ -266,12 +275,22 @@ fn no_platform(service: &Service, observed: &Observed, draft: &mut Draft) {
         return;
     }
     let (name, on) = (&service.name, &service.on);
-    let (address, why) =
-        (format!("{name}.image"), format!("what `{on}` runs is not known, so neither is its platform"));
-    let help = format!("see `{on}`; or set `services.{name}.platform`, linux/amd64 or linux/arm64");
+    let address = format!("{name}.image");
+    let mut hosts = observed.hosts.iter().filter(|(slot, _)| slot.group == *on);
+    // It says itself why it does not answer.
+    let cause = hosts.clone().find_map(|(_, seen)| match seen {
+        HostSeen::Unreachable(cause) | HostSeen::Refused(cause) => Some(cause),
+        HostSeen::Ready(_) | HostSeen::NotYet(_) => None,
+    });
+    let unknown = format!("what `{on}` runs is not known, so neither is its platform");
+    let why = cause.map_or(unknown.clone(), |cause| format!("{unknown}: {}", cause.message));
+    let stated = format!("set `services.{name}.platform`, linux/amd64 or linux/arm64");
+    let help = match cause.and_then(|cause| cause.help.as_ref()) {
+        Some(help) => help.clone(),
+        None => format!("see `{on}`; or {stated}"),
+    };
     // EC2 has answered: it has no such AMI.
     let answered = observed.clouds.get(on).is_some_and(|seen| seen.present().is_some());
-    let mut hosts = observed.hosts.iter().filter(|(slot, _)| slot.group == *on);
     let kind = match hosts.any(|(_, seen)| matches!(seen, HostSeen::Refused(_))) {
         true => BlockedKind::Refused,
         false if answered => BlockedKind::Impossible,

@@ -140,6 +140,16 @@ impl Ending {
     }
 }
 
+/// Whether the steps of a plan are done as it is: a destroy takes away what it can reach, and what it could
+/// not is found again by the proof at its end.
+pub fn goes_on(plan: &Plan) -> bool {
+    match Ending::of(plan) {
+        Ending::Nothing | Ending::Changes => true,
+        Ending::Unreachable => plan.destroy && !plan.steps.is_empty(),
+        Ending::Refused | Ending::Impossible => false,
+    }
+}
+
 /// What an address with several steps counts as.
 fn weight(change: Change) -> u8 {
     match change {

@@ -6,7 +6,7 @@ use super::words;
 use crate::observed::Scope;
 use crate::plan::reason::{FieldChange, Forces, Reason, Shown};
 use crate::plan::step::{Blocked, BlockedKind, Change, Plan, Step};
-use crate::plan::summary::{Ending, Summary};
+use crate::plan::summary::{Ending, Summary, goes_on};
 
 /// The whole plan. Ends with a newline.
 pub fn plan_text(plan: &Plan, look: &Look) -> String {
@@ -119,7 +119,7 @@ impl Page<'_> {
         }
         self.line("");
         self.drift(plan);
-        let what = match (plan.steps.is_empty(), plan.blocked.is_empty() || plan.destroy) {
+        let what = match (plan.steps.is_empty(), goes_on(plan)) {
             (true, _) => "a3 cannot say yet what to do:",
             (false, true) => "a3 will do this:",
             (false, false) => "a3 will do this, once everything is decided:",
@@ -318,9 +318,17 @@ impl Page<'_> {
             self.prose(&format!("{label} "), &costs);
         }
         if ending != Ending::Changes {
-            let text = "Nothing is done while a decision is missing; `--target` leaves decisions out.";
-            let text = if plan.destroy { "What could not be decided stays as it is." } else { text };
-            self.line(text);
+            let text = match (goes_on(plan), plan.destroy) {
+                (true, _) => "What could not be decided stays as it is.",
+                (false, true) => {
+                    "Nothing is done while a decision is missing; --instance NAME ends one machine."
+                }
+                (false, false) => {
+                    "Nothing is done while a decision is missing; --target NAME does a part that does not rest on \
+                     it (for build, push and rollback: SERVICE)."
+                }
+            };
+            self.prose("", text);
         }
     }
 }

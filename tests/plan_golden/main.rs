@@ -31,7 +31,7 @@ mod whole;
 use a3::id::{Arch, Platform, Slot};
 use a3::observed::{
     ContainerSeen, ContainerState, FileSeen, Health, HostSeen, IngressRule, InstanceState, KeptImage,
-    LocalImage, ManagedSeen, NotYet, Observed, PublishedPort, RemoteSeen, Seen, Unchecked,
+    LocalImage, ManagedSeen, Missing, NotYet, Observed, PublishedPort, RemoteSeen, Seen, Unchecked,
 };
 use a3::plan::step::{BlockedKind, Plan};
 use a3::plan::{Destroy, Options, hash, plan, plan_destroy};

@@ -29,7 +29,8 @@ fn a_port_that_a_process_holds() {
 fn five_failures_at_once() {
     let spec = host_spec();
     let mut seen = nothing(&spec);
-    seen.missing.push(cause("cluster/ghcr.io-token.txt: no such file", "create it, 0600"));
+    let gone = cause("cluster/ghcr.io-token.txt: no such file", "create it, 0600");
+    seen.missing.push(Missing { cause: gone, of: ["s2".into()].into() });
     let host = facts(&mut seen, 0);
     host.listening = vec![held(30001, None)];
     host.disk_free = Some(100_000_000);

@@ -98,7 +98,8 @@ fn preflight_and_missing_files() {
     let what =
         Unchecked { what: "free addresses".into(), why: "denied".into(), help: Some("look it up".into()) };
     cloud(&mut seen).unchecked.push(what);
-    seen.missing.push(cause("cluster/ghcr.io-token.txt: no such file", "create it, 0600"));
+    let gone = cause("cluster/ghcr.io-token.txt: no such file", "create it, 0600");
+    seen.missing.push(Missing { cause: gone, of: ["s2".into()].into() });
     planned("preflight", &spec, &seen);
 }
 
@@ -189,4 +190,19 @@ fn narrow_and_coloured() {
         insta::assert_snapshot!("narrow_and_coloured", text);
     });
     assert_eq!(console::strip_ansi_codes(&text), plan_text(&plan, &Look { colour: false, width: Some(50) }));
+}
+
+/// What a service needs and others do not is not in the way of the others.
+#[test]
+fn what_is_missing_for_another_is_left_out_with_it() {
+    let (mut spec, mut seen) = on_host();
+    spec.services.insert("other".into(), bare_service("other", "ghcr.io/me/other:1"));
+    seen.images.insert("other".into(), seen.images["s2"].clone());
+    let gone = cause("token.txt: no such file", "create it, 0600");
+    seen.missing.push(Missing { cause: gone, of: ["other".into()].into() });
+    assert_eq!(ending(&plan(&spec, &seen, &Options::default())), "impossible");
+    let only = |name: &str| Options { target: [name.into()].into(), ..Options::default() };
+    assert_eq!(ending(&plan(&spec, &seen, &only("s2"))), "nothing");
+    assert_eq!(ending(&plan(&spec, &seen, &only("other"))), "impossible");
+    assert_eq!(ending(&plan(&spec, &seen, &only("web/0"))), "impossible");
 }

@@ -90,7 +90,7 @@ fn every_fault_is_a_finding_and_ends_no_other() {
     // Each alone first: what failed is 1, what only did not answer is 69.
     ill.set("DOCKER_HOST", "unix:///nonexistent/docker.sock");
     let said = ill.a3(&["doctor", "--json"]).ended(69);
-    found(&said, "engine", "unreachable", "is Docker running there?");
+    found(&said, "engine", "unreachable", "sudo systemctl start docker");
     let engine = variable("DOCKER_HOST");
     ill.set("DOCKER_HOST", &engine);
 
