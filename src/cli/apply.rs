@@ -73,9 +73,12 @@ async fn apply_approved(
     };
     let consent = session.consent(&spec, Need::Everything, args.yes)?;
     let _lock = work::lock(&spec).await?;
+    // What was replaced or built anew is not to be so again: to go on, only the targets count.
+    let targets: String = options.target.iter().map(|name| format!(" --target {name}")).collect();
+    let go_on = session.command_line("apply", file) + &targets;
     let mut looked = work::look(&spec, &Wish::Apply(options), consent).await?;
     work::preflight(&spec, &mut looked).await;
-    let ended = apply_looked(session, args, (&spec, &looked), file, approved).await;
+    let ended = apply_looked(session, args, (&spec, &looked), go_on, approved).await;
     if args.ephemeral_access { access::close(session, &spec, &looked, ended).await } else { ended }
 }
 
@@ -83,7 +86,7 @@ async fn apply_looked(
     session: &Session,
     args: &ApplyArgs,
     (spec, looked): (&Spec, &work::Looked),
-    file: Option<&PathBuf>,
+    go_on: String,
     approved: Option<(&Path, &SavedPlan)>,
 ) -> Ended {
     if let Some((file, saved)) = approved {
@@ -101,7 +104,7 @@ async fn apply_looked(
         allow_terminate: args.allow_terminate,
         json: args.json,
         question: "Apply these changes?",
-        go_on: session.command_line("apply", file),
+        go_on,
     };
     match work::carry_out(session, spec, looked, &how).await? {
         Some(summary) => {
@@ -167,7 +170,7 @@ async fn destroy_looked(
     }
     session.say(&plan_text::plan_text(&left.plan, &session.look), args.json);
     let exit = work::exit_of_blocked(&left.plan).unwrap_or(Exit::Failed);
-    Err(Fault::new(exit, "this is still there after the destroy", Some("a3 destroy again")))
+    Err(Fault::new(exit, "this is still there after the destroy", Some("type again: a3 destroy")))
 }
 
 /// The first apply of a person to what others have applied asks once: a name that two people use for

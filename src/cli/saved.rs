@@ -87,6 +87,14 @@ pub(super) fn session_of(session: &Session, saved: &SavedPlan, scope: &Scope) ->
     Ok(Session { global, look: session.look, data_look: session.data_look })
 }
 
+/// What makes the plan anew.
+fn again(session: &Session, options: &Options) -> String {
+    let targets = options.target.iter().map(|name| format!(" --target {name}"));
+    let replaced = options.replace.iter().map(|slot| format!(" --replace {slot}"));
+    let rebuilt = options.rebuild.iter().map(|service| format!(" --rebuild {service}"));
+    session.command_line("plan", None) + &targets.chain(replaced).chain(rebuilt).collect::<String>()
+}
+
 /// Holds the plan of now against the saved one.
 ///
 /// # Errors
@@ -107,6 +115,6 @@ pub(super) fn still_holds(
     Err(Fault::new(
         Exit::Refused,
         message,
-        Some(&format!("a3 plan --out {}, and look at it again", file.display())),
+        Some(&format!("{} --out {}, and look at it again", again(session, &saved.options), file.display())),
     ))
 }

@@ -68,7 +68,7 @@ fn target(spec: &Spec, (name, slots): (&str, &[Slot]), wrong: &mut Wrong) {
     }
     if spec.inactive.iter().any(|inactive| inactive == name) {
         let message = format!("`--target {name}` names a service whose profile is not active");
-        return wrong.say(message, Some(format!("a3 --profile NAME, for `{name}`")));
+        return wrong.say(message, Some(format!("add --profile NAME, one of those that `{name}` has")));
     }
     let lists =
         [("services", services.join(", ")), ("groups", groups.join(", ")), ("slots", slots.join(", "))];
@@ -118,7 +118,9 @@ fn rebuild(spec: &Spec, name: &str, wrong: &mut Wrong) {
     }
     let inactive = spec.inactive.iter().any(|inactive| inactive == name);
     let help = match inactive {
-        true => Some(format!("its profile is not active: a3 --profile NAME, for `{name}`")),
+        true => {
+            Some(format!("its profile is not active: add --profile NAME, one of those that `{name}` has"))
+        }
         false => meant("--rebuild", name, built.iter().copied()),
     };
     let known: Vec<&str> = spec.services.keys().map(String::as_str).collect();

@@ -81,7 +81,8 @@ pub(crate) fn known_service(spec: &Spec, name: &str) -> Result<(), Fault> {
     }
     let known: Vec<&str> = spec.services.keys().map(String::as_str).collect();
     let inactive = spec.inactive.iter().any(|inactive| inactive == name);
-    let help = inactive.then(|| format!("its profile is not active: a3 --profile NAME, for `{name}`"));
+    let help = inactive
+        .then(|| format!("its profile is not active: add --profile NAME, one of those that `{name}` has"));
     let message = format!("there is no active service `{name}`; there are {}", known.join(", "));
     Err(Fault::new(Exit::Usage, message, help.as_deref()))
 }

@@ -15,7 +15,7 @@ use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, Unchecked};
 use crate::record::{Record, ReleaseStatus, ReleasedService};
-use crate::spec::{Protocol, Restart, Service, Spec};
+use crate::spec::{Machine, Protocol, Restart, Service, Spec};
 
 /// One service on one machine.
 #[derive(Clone, Copy)]
@@ -579,9 +579,15 @@ impl ServiceContext<'_> {
             && free < size.saturating_mul(3)
         {
             let mib = |bytes: u64| bytes / (1 << 20);
-            let why = format!("the disk has {} MiB free, the image takes about {}", mib(free), mib(size * 3));
-            let help = "free some (docker system prune) or set a larger `root_block_device.volume_size`";
-            draft.block(self.address(), BlockedKind::Impossible, why, Some(help.to_owned()));
+            let why =
+                format!("the disk has {} MiB free, the image takes about {} MiB", mib(free), mib(size * 3));
+            let mut help = "free some there: docker system df, docker image prune".to_owned();
+            if matches!(self.host.group.machine, Machine::Ec2(_)) {
+                help.push_str(
+                    "; or set a larger `root_block_device.volume_size` (that replaces the machine)",
+                );
+            }
+            draft.block(self.address(), BlockedKind::Impossible, why, Some(help));
         }
     }
 

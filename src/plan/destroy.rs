@@ -124,7 +124,7 @@ fn remove_images(
     address: String,
     images: &[(KeptImage, Vec<String>)],
 ) -> Option<NewStep> {
-    let fields = images.iter().map(|(image, tags)| prune::image_field(image, tags)).collect();
+    let fields = images.iter().flat_map(|(image, tags)| prune::image_fields(image, tags)).collect();
     let tags: Vec<String> = images.iter().flat_map(|(_, tags)| tags.iter().cloned()).collect();
     let action = Action::RemoveImages { slot, tags };
     let step = NewStep::new(address, Change::Delete, action).because(Reason::Destroy).fields(fields);
@@ -229,9 +229,8 @@ fn destroy_host(
     }
     let targets: Vec<String> = facts.record.iter().flat_map(|record| record.files.keys().cloned()).collect();
     if !targets.is_empty() {
-        let fields = targets.iter().map(|target| {
-            FieldChange::changed(target.clone(), Shown::Text("present".into()), Shown::Nothing)
-        });
+        let fields =
+            targets.iter().map(|target| FieldChange::changed("file", Shown::text(target), Shown::Nothing));
         let fields = fields.collect();
         let action = Action::RemoveFiles { slot: cx.slot.clone(), targets };
         let step = NewStep::new(format!("{}.files", cx.slot), Change::Delete, action);

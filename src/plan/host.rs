@@ -296,9 +296,8 @@ impl HostContext<'_> {
         if targets.is_empty() || self.is_empty_spec() || self.spec.rollback.is_some() {
             return;
         }
-        let fields = targets.iter().map(|target| {
-            FieldChange::changed(target.clone(), Shown::Text("present".into()), Shown::Nothing)
-        });
+        let fields =
+            targets.iter().map(|target| FieldChange::changed("file", Shown::text(target), Shown::Nothing));
         let fields = fields.collect();
         let action = Action::RemoveFiles { slot: self.slot.clone(), targets };
         let step = NewStep::new(format!("{}.files", self.slot), Change::Delete, action);

@@ -64,7 +64,7 @@ pub(crate) fn plan(kept: &Kept<'_>, draft: &mut Draft) {
             FieldChange::changed(format!("release {}", release.number), said(release), Shown::Nothing)
         })
         .collect();
-    fields.extend(images.iter().map(|(image, tags)| image_field(image, tags)));
+    fields.extend(images.iter().flat_map(|(image, tags)| image_fields(image, tags)));
     let tags = images.into_iter().flat_map(|(_, tags)| tags).collect();
     let before: Vec<StepId> =
         draft.steps.iter().filter(|step| kept.is_before(&step.action)).map(|step| step.id).collect();
@@ -108,12 +108,14 @@ fn said(release: &Release) -> Shown {
     Shown::Text(format!("{status}, by {}", release.by))
 }
 
-/// By the name that a person knows it by.
-pub(super) fn image_field(image: &KeptImage, tags: &[String]) -> FieldChange {
-    let name = image.digests.first().or(tags.first()).unwrap_or(&image.id);
-    let others = image.tags.len() > tags.len();
-    let what = if others { format!("{name} (has other names, and stays)") } else { name.clone() };
-    FieldChange::changed("image", Shown::Text(what), Shown::Nothing)
+/// The tags that go, and the image, by the name that a person knows it by, where it goes with the last one.
+pub(super) fn image_fields(image: &KeptImage, tags: &[String]) -> Vec<FieldChange> {
+    let gone = |field: &str, what: &String| FieldChange::changed(field, Shown::text(what), Shown::Nothing);
+    let mut fields: Vec<FieldChange> = tags.iter().map(|tag| gone("tag", tag)).collect();
+    if image.tags.len() == tags.len() {
+        fields.push(gone("image", image.digests.first().unwrap_or(&image.id)));
+    }
+    fields
 }
 
 impl Kept<'_> {
