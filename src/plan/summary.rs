@@ -36,7 +36,7 @@ pub struct Summary {
 /// knows none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Costs {
-    /// Services that are away for about a second.
+    /// Containers that are away for about a second.
     pub restarts: usize,
     /// Seconds that one of those may take more, if it does not stop by itself: the longest
     /// `stop_grace_period`.

@@ -188,11 +188,14 @@ pub fn costs_text(costs: &Costs) -> Option<String> {
     say(
         costs.restarts,
         &|restarted| format!("{restarted} restarted: away for about 1 s{each}, up to {grace} s more"),
-        "service",
+        "container",
     );
     say(
         costs.launched_machines,
-        &|launched| format!("{launched} launched, billed by AWS until it ends"),
+        &|launched| {
+            let end = if costs.launched_machines == 1 { "it ends" } else { "they end" };
+            format!("{launched} launched, billed by AWS until {end}")
+        },
         "machine",
     );
     (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
@@ -262,6 +265,7 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::Build(_), _) => "built",
         (Action::Tag(_), _) => "tagged",
         (Action::Push(_), _) => "pushed",
+        (Action::ImportKey { .. }, Change::Replace) => "replaced",
         (Action::ImportKey { .. }, _) => "imported",
         (Action::Firewall(_), Change::Create) => "created",
         (Action::Launch(_), Change::Replace) => "replaced",

@@ -11,7 +11,8 @@ pub enum Cost {
     Ignored,
     /// What runs goes on running.
     InPlace,
-    /// A new container takes the old one's place: a gap of at most `stop_grace_period`.
+    /// A new container takes the old one's place: a gap of about a second, and up to
+    /// `stop_grace_period` more.
     Recreate,
     /// The instance is stopped and started: a new address, unless it has a fixed one.
     StopStart,
@@ -99,9 +100,13 @@ pub const FIELDS: &[Field] = &[
     field("instances.*.ec2.region", Replace, "where it is launched"),
     field("instances.*.ec2.profile", Ignored, "which credentials are used"),
     field("instances.*.ec2.allowed_account_ids", Ignored, "refuses other accounts"),
-    field("instances.*.ec2.instance_type", StopStart, "the hardware; another architecture replaces"),
+    field(
+        "instances.*.ec2.instance_type",
+        StopStart,
+        "the hardware; another architecture replaces, and so does spot",
+    ),
     field("instances.*.ec2.ami", Replace, "the machine image; a newer one of the same name is a notice"),
-    field("instances.*.ec2.ami.name", Replace, "which name"),
+    field("instances.*.ec2.ami.name", Replace, "which name; in place where it means the same image"),
     field("instances.*.ec2.ami.owner", Replace, "by whom"),
     field("instances.*.ec2.key_name", CreateOnly, "the key pair at launch"),
     field("instances.*.ec2.vpc_security_group_ids", InPlace, "the instance's security groups"),
@@ -145,9 +150,17 @@ pub const FIELDS: &[Field] = &[
     field("services.*.platform", Recreate, "what the image is for"),
     field("services.*.on", Parts, "moves the service to another group"),
     field("services.*.files", InPlace, "copied; restarts the services that mount the path"),
-    field("services.*.files[].source", InPlace, "counts by its content"),
+    field(
+        "services.*.files[].source",
+        InPlace,
+        "counts by its content; the service restarts, unless `on_change: none`",
+    ),
     field("services.*.files[].target", InPlace, "the old place is cleaned up"),
-    field("services.*.files[].mode", InPlace, "permission bits"),
+    field(
+        "services.*.files[].mode",
+        InPlace,
+        "permission bits; the service restarts, unless `on_change: none`",
+    ),
     field("services.*.files[].sudo", Ignored, "how it is written"),
     field("services.*.files[].on_change", Ignored, "whether a change restarts"),
     field("services.*.volumes", Recreate, "mounts; the data stays"),

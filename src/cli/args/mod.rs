@@ -116,7 +116,7 @@ pub enum Command {
     /// Checks everything around a3, and says what to type. Changes nothing.
     ///
     /// Exits with 0 when nothing failed (warnings included), 1 when something failed, 69 when something
-    /// only did not answer.
+    /// only did not answer
     Doctor(DoctorArgs),
     /// Prints the version, and those of the formats that it writes.
     Version(VersionArgs),
