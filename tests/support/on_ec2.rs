@@ -45,7 +45,7 @@ impl World<'_> {
             let numbers = group.rules.iter().filter_map(|rule| rule.id.strip_prefix("sgr-")?.parse().ok());
             let id = format!("sgr-{}", numbers.max().map_or(0, |last: usize| last + 1));
             let (from_port, to_port) = (rule.port, rule.port);
-            let (cidr, description) = (Some(rule.cidr.clone()), rule.description.clone());
+            let (cidr, description) = (Some(as_ec2_shows(&rule.cidr)), rule.description.clone());
             let protocol = Some(rule.protocol);
             group.rules.push(IngressRule { id, protocol, from_port, to_port, cidr, description });
         }
@@ -165,6 +165,15 @@ impl World<'_> {
             self.seen.hosts.shift_remove(slot);
         }
     }
+}
+
+/// EC2 clears what a network's bits do not cover.
+fn as_ec2_shows(cidr: &str) -> String {
+    let (address, bits) = cidr.split_once('/').unwrap();
+    let Ok(address) = address.parse::<std::net::Ipv4Addr>() else { return cidr.to_owned() };
+    let host = (1_u64 << (32 - bits.parse::<u32>().unwrap())) - 1;
+    let network = address.to_bits() & !u32::try_from(host).unwrap();
+    format!("{}/{bits}", std::net::Ipv4Addr::from_bits(network))
 }
 
 fn modified(one: &mut OwnedInstance, modify: &Modify, managed: Option<&str>) {
