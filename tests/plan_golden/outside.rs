@@ -235,6 +235,20 @@ fn a_moved_address_is_not_drift_and_a_new_caller_neither() {
     assert!(drifted(&mine).iter().all(|(_, drift)| *drift), "{:?}", drifted(&mine));
 }
 
+/// Two addresses of one caller have one mark: the rule that stays is still missed when somebody takes it away.
+#[test]
+fn a_rule_that_stays_while_its_sibling_closes_is_still_a3s() {
+    let spec = spec();
+    let mut seen = nothing(&spec);
+    cloud(&mut seen).caller_cidrs = vec!["198.51.100.4/32".into(), "198.51.100.5/32".into()];
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    cloud(&mut seen).caller_cidrs.pop();
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    rules(&mut seen).clear();
+    let missed = drifted(&plan(&spec, &seen, &Options::default()));
+    assert!(missed.len() == 2 && missed.iter().all(|(_, drift)| *drift), "{missed:?}");
+}
+
 /// A group that an older a3 made says nothing of its rules.
 #[test]
 fn rules_of_a_group_that_says_nothing() {
