@@ -133,17 +133,55 @@ impl Cloud {
         call.send().await.map(drop).map_err(self.failed("ModifyInstanceMetadataOptions"))
     }
 
-    async fn change_type(&self, id: &str, kind: &str, sink: Sink<'_>) -> Result<(), CloudError> {
-        let before = state(&self.our_instance(id).await?);
-        let runs = matches!(before, InstanceState::Pending | InstanceState::Running);
-        if runs {
-            let answer = self.client.stop_instances().instance_ids(id).send().await;
-            answer.map_err(self.failed("StopInstances"))?;
+    /// A running instance is stopped for it, and started. Where that fails half-way it is started with the
+    /// type that it had: a machine that ran does not stay stopped for an edit that cannot be made.
+    async fn change_type(&self, id: &str, wanted: &str, sink: Sink<'_>) -> Result<(), CloudError> {
+        let before = self.our_instance(id).await?;
+        if !matches!(state(&before), InstanceState::Pending | InstanceState::Running) {
+            self.wait_stopped(id, sink).await?;
+            return self.set_type(id, wanted).await;
         }
-        self.wait_stopped(id, sink).await?;
+        let kind = before.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
+        let answer = self.client.stop_instances().instance_ids(id).send().await;
+        answer.map_err(self.failed("StopInstances"))?;
+        let changed = async {
+            self.wait_stopped(id, sink).await?;
+            self.set_type(id, wanted).await?;
+            self.start(id, sink).await
+        };
+        let source = match changed.await {
+            Ok(()) => return Ok(()),
+            Err(ended @ CloudError::Ended { .. }) => return Err(ended),
+            Err(error) => Box::new(error),
+        };
+        let (id, wanted) = (id.to_owned(), wanted.to_owned());
+        match self.start_as(&id, &kind, sink).await {
+            Ok(true) => Err(CloudError::StartedAgain { id, kind, wanted, source }),
+            Ok(false) => Err(*source),
+            Err(back) => {
+                let back = crate::explain::chain(&back);
+                Err(CloudError::LeftStopped { id, kind, wanted, back, source })
+            }
+        }
+    }
+
+    /// Starts a stopped instance with the type that it had; false where it does not stand still.
+    async fn start_as(&self, id: &str, kind: &str, sink: Sink<'_>) -> Result<bool, CloudError> {
+        let found = self.our_instance(id).await?;
+        match state(&found) {
+            InstanceState::Stopped => {}
+            InstanceState::Stopping => self.wait_stopped(id, sink).await?,
+            _ => return Ok(false),
+        }
+        if found.instance_type().is_none_or(|found| found.as_str() != kind) {
+            self.set_type(id, kind).await?;
+        }
+        self.start(id, sink).await.map(|()| true)
+    }
+
+    async fn set_type(&self, id: &str, kind: &str) -> Result<(), CloudError> {
         let value = AttributeValue::builder().value(kind).build();
-        self.attribute(id, |call| call.instance_type(value)).await?;
-        if runs { self.start(id, sink).await } else { Ok(()) }
+        self.attribute(id, |call| call.instance_type(value)).await
     }
 
     async fn wait_stopped(&self, id: &str, sink: Sink<'_>) -> Result<(), CloudError> {

@@ -72,7 +72,7 @@ impl GroupContext<'_> {
         }
     }
 
-    pub(super) fn compare_forcing(&self, one: &OwnedInstance) -> Vec<FieldChange> {
+    fn compare_forcing(&self, one: &OwnedInstance) -> Vec<FieldChange> {
         let mut changes = Vec::new();
         // What nobody can change there, the spec must have.
         let mut force = |field: &str, before: Shown, after: Shown, origin: Origin| {

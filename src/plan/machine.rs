@@ -178,7 +178,7 @@ impl GroupContext<'_> {
         let launches = slots.iter().any(|slot| {
             let mut live = self.of_slot(slot).filter(|one| one.state.is_live());
             options.replace.contains(slot)
-                || live.next().is_none_or(|one| !self.compare_forcing(one).is_empty())
+                || live.next().is_none_or(|one| !self.compare(one).0.is_empty())
         });
         let key = if launches { self.import_key(draft) } else { None };
         Before { firewall, lets_in, key }
@@ -286,6 +286,7 @@ impl GroupContext<'_> {
         }
         if modify.instance_type.is_some() {
             self.type_exists(&one.slot, draft);
+            self.type_unchecked(&one.slot, draft);
         }
         if modify.security_group_ids.is_some() {
             self.groups_fit(&one.slot, one.vpc_id.as_deref(), draft);

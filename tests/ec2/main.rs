@@ -83,6 +83,8 @@ at_the_wire!(
     a_replacement_ends_the_old_one_first,
     no_capacity_says_what_to_do,
     firewall_is_safe_to_repeat,
+    a_new_group_is_waited_for,
+    a_type_that_does_not_come_about_leaves_the_machine_running,
     foreign_things_are_flagged_and_left_alone,
     keys_of_both_kinds_and_no_other,
     other_accounts_are_refused,

@@ -313,6 +313,36 @@ pub(crate) async fn firewall_is_safe_to_repeat() {
     assert_eq!(ports, [22, 443]);
 }
 
+/// EC2 knows a new group a moment later everywhere, for its rules and for its tags.
+pub(crate) async fn a_new_group_is_waited_for() {
+    let (cloud, ec2, name) = (cloud().await, ec2(), "late-group");
+    let vpc = look(&cloud, name, &ec2).await.vpc_id;
+    cloud.firewall(name, &firewall(name, vpc, Vec::new())).await.unwrap();
+    let group = look(&cloud, name, &ec2).await.security_group.unwrap();
+    assert_eq!(group.asked.as_deref(), Some("1"));
+}
+
+/// The new type cannot be set, or cannot be started: the machine runs again as it was.
+pub(crate) async fn a_type_that_does_not_come_about_leaves_the_machine_running() {
+    let (cloud, ec2, name) = (cloud().await, ec2(), "type");
+    let id = cloud.launch(name, &launch(&look(&cloud, name, &ec2).await), None, &quiet).await.unwrap();
+    let cases = [
+        ("t2.gigantic", "InvalidInstanceAttributeValue"),
+        ("u-24tb1.112xlarge", "InsufficientInstanceCapacity"),
+    ];
+    for (kind, code) in cases {
+        let change = Modify { instance_type: Some(kind.into()), ..modify(&id) };
+        let error = cloud.modify(&change, &quiet).await.unwrap_err();
+        let said = error.cause().message;
+        let again = format!("{id} could not become `{kind}`, and was started again as `t2.micro`: ");
+        assert!(said.starts_with(&again) && said.contains(code), "{said}");
+        assert_eq!(error.code(), Some(code));
+        let seen = look(&cloud, name, &ec2).await;
+        let one = only(&seen);
+        assert_eq!((one.instance_type.as_str(), one.state), ("t2.micro", InstanceState::Running));
+    }
+}
+
 pub(crate) async fn foreign_things_are_flagged_and_left_alone() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "foreign");
     let plain = plain().await;

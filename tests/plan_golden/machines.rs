@@ -252,6 +252,13 @@ fn spot_of_another_type() {
     let plan = planned("spot_of_another_type", &spec, &seen);
     assert_eq!(kinds(&plan)[0], "launch");
     golden("spot_launched", &plan_of_new(&spec));
+    // Its successor needs the key pair as any launch does: one that is missing, and one of another key.
+    for key in [None, Some("SHA256:another".to_owned())] {
+        cloud(&mut seen).key_pair = key;
+        let plan = a3::plan::plan(&spec, &seen, &Options::default());
+        assert_eq!(kinds(&plan)[..2], ["import_key", "launch"]);
+        assert!(plan.steps[1].after.contains(&plan.steps[0].id));
+    }
 }
 
 fn plan_of_new(spec: &Spec) -> Plan {

@@ -124,6 +124,19 @@ fn a_type_change_that_may_not_be_made() {
     assert!(listed.help.as_ref().unwrap().ends_with("--action-names ec2:StopInstances"), "{listed:?}");
 }
 
+/// Another type is asked about as that of a launch is, and what could not be is said.
+#[test]
+fn a_type_change_says_what_was_not_checked() {
+    let (mut spec, mut seen) = on_ec2();
+    let denied = || Unchecked { what: "the type".into(), why: "denied".into(), help: None };
+    cloud(&mut seen).unchecked.push(denied());
+    assert!(plan(&spec, &seen, &Options::default()).not_checked.is_empty());
+    edit_ec2(&mut spec, |ec2| ec2.instance_type = "t3.small".into());
+    let listed = plan(&spec, &seen, &Options::default()).not_checked;
+    let what: Vec<&str> = listed.iter().map(|one| one.what.as_str()).collect();
+    assert!(what.starts_with(&["the type", "whether `t3.small` can be started there"]), "{what:?}");
+}
+
 /// A type that is not there would be found out once the machine is stopped for it.
 #[test]
 fn a_type_that_does_not_exist() {
