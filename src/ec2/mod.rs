@@ -29,7 +29,8 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 pub use error::CloudError;
 pub use everywhere::RegionSeen;
 pub use permissions::{Asked, Permission};
-pub use preflight::{ignored, never_asked};
+pub(crate) use preflight::not_asked;
+pub use preflight::{DryRun, never_asked};
 pub use user_data::ttl_script;
 
 /// One caller in one region.

@@ -14,7 +14,6 @@ use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, IpPermission, Ip
 use super::{Cloud, CloudError, firewall, tags};
 use crate::explain::Explain as _;
 use crate::observed::{CallSaid, CallSeen, CloudSeen, InstanceState, OwnedInstance, SecurityGroup};
-use crate::plan::names;
 use crate::plan::step::{Firewall, Launch, Modify, Rule};
 use crate::spec::Protocol;
 
@@ -34,19 +33,58 @@ const NOBODYS_RULE: (i32, &str) = (9, "192.0.2.0/32");
 /// A tag that nobody has.
 const NOBODYS_TAG: &str = "a3:dry-run";
 
-impl Cloud {
-    /// Whether the endpoint heeds `DryRun`, asked with a call that only looks.
-    pub async fn heeds_dry_run(&self) -> bool {
-        self.client.describe_instances().dry_run(true).send().await.is_err()
+/// What an endpoint makes of `DryRun`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// It says what it would do, and does not do it.
+    Heeded,
+    /// It passes it over and does what it is asked: it is asked nothing.
+    Ignored,
+    /// It did not say, and why: it is asked nothing either.
+    NotKnown(String),
+}
+
+impl DryRun {
+    /// Only the answer that `DryRun` has of its own shows that it was read; any other may come from an
+    /// endpoint that would have done the call at another time.
+    fn of<T>(answer: Result<T, CloudError>) -> Self {
+        match answer {
+            Ok(_) => Self::Ignored,
+            Err(error) if error.code() == Some("DryRunOperation") => Self::Heeded,
+            Err(error) => Self::NotKnown(error.cause().message),
+        }
     }
 
-    /// Asks about a launch. A key pair or group that the plan makes first is left out of the question.
-    pub async fn may_launch(&self, deployment: &str, launch: &Launch, seen: &CloudSeen) -> Vec<CallSeen> {
-        let managed = names::managed(deployment, &launch.slot.group);
-        let mut launch = launch.clone();
-        if launch.key_name.as_ref() == Some(&managed) && seen.key_pair.is_none() {
-            launch.key_name = None;
+    /// Why a call is not asked about; `None` where it may be.
+    pub fn against(&self) -> Option<String> {
+        match self {
+            Self::Heeded => None,
+            Self::Ignored => Some(IGNORED.to_owned()),
+            Self::NotKnown(why) => {
+                Some(format!("not asked: whether this endpoint heeds DryRun is not known ({why})"))
+            }
         }
+    }
+}
+
+impl Cloud {
+    /// What the endpoint makes of `DryRun`, asked with a call that only looks.
+    pub async fn dry_run(&self) -> DryRun {
+        let answer = self.client.describe_instances().dry_run(true).send().await;
+        DryRun::of(answer.map_err(self.failed("DescribeInstances")))
+    }
+
+    /// Asks about a launch. A key pair or group that the plan makes first is left out of the question:
+    /// `imported` is the pair that a step before the launch imports.
+    pub async fn may_launch(
+        &self,
+        deployment: &str,
+        launch: &Launch,
+        seen: &CloudSeen,
+        imported: Option<&str>,
+    ) -> Vec<CallSeen> {
+        let mut launch = launch.clone();
+        launch.key_name = launch.key_name.filter(|name| Some(name.as_str()) != imported);
         let group = seen.security_group.as_ref().map(|group| group.id.as_str());
         let said = match self.run_instances_once(deployment, &launch, group, NOBODYS_TAG) {
             // The token of a launch must not be used up by a question.
@@ -143,7 +181,8 @@ impl Cloud {
             let call = self.new_group(deployment, wanted).dry_run(true);
             let said = judge(call.send().await.map_err(self.failed("CreateSecurityGroup")));
             let created = CallSeen { action: "ec2:CreateSecurityGroup", said };
-            return vec![created, not_asked(AUTHORIZE, NO_ID)];
+            // Its rules, and which were asked for, as a tag.
+            return vec![created, not_asked(AUTHORIZE, NO_ID), not_asked(CREATE_TAGS, NO_ID)];
         };
         let mut calls = Vec::new();
         if !wanted.open.is_empty() {
@@ -174,13 +213,21 @@ impl Cloud {
         calls
     }
 
-    /// Asks about the import of a key pair.
-    pub async fn may_import_key(&self, deployment: &str, name: &str, public_key: &str) -> Vec<CallSeen> {
+    /// Asks about the import of a key pair, which may take the place of an earlier one.
+    pub async fn may_import_key(
+        &self,
+        deployment: &str,
+        name: &str,
+        public_key: &str,
+        replaces: bool,
+    ) -> Vec<CallSeen> {
         let said = match self.new_key(deployment, name, public_key) {
             Ok(call) => judge(call.dry_run(true).send().await.map_err(self.failed("ImportKeyPair"))),
             Err(error) => CallSaid::Refused { cause: error.cause(), missing_right: false },
         };
-        vec![CallSeen { action: "ec2:ImportKeyPair", said }]
+        let mut calls = vec![CallSeen { action: "ec2:ImportKeyPair", said }];
+        calls.extend(replaces.then(|| never_asked("ec2:DeleteKeyPair")));
+        calls
     }
 }
 
@@ -190,12 +237,7 @@ pub fn never_asked(action: &'static str) -> CallSeen {
     not_asked(action, NO_FORM)
 }
 
-/// A call to an endpoint that passes `DryRun` over.
-pub fn ignored(action: &'static str) -> CallSeen {
-    not_asked(action, IGNORED)
-}
-
-fn not_asked(action: &'static str, why: &str) -> CallSeen {
+pub(crate) fn not_asked(action: &'static str, why: &str) -> CallSeen {
     CallSeen { action, said: CallSaid::NotChecked(why.to_owned()) }
 }
 
@@ -259,6 +301,27 @@ mod tests {
             message: "words".into(),
         };
         judge::<()>(Err(error))
+    }
+
+    #[test]
+    fn only_the_answer_of_a_dry_run_shows_that_it_is_heeded() {
+        let answered = |code: &str| {
+            DryRun::of::<()>(Err(CloudError::Refused {
+                action: "DescribeInstances",
+                region: "r".into(),
+                code: code.into(),
+                message: "words".into(),
+            }))
+        };
+        assert_eq!(answered("DryRunOperation"), DryRun::Heeded);
+        assert_eq!(DryRun::of(Ok(())), DryRun::Ignored);
+        for code in ["RequestLimitExceeded", "InternalError", "UnauthorizedOperation", "ExpiredToken"] {
+            let DryRun::NotKnown(why) = answered(code) else { panic!("{code}") };
+            assert!(why.contains(code), "{why}");
+        }
+        let silent = CloudError::TimedOut { on: "x".into(), after: Default::default(), last: "x".into() };
+        assert!(matches!(DryRun::of::<()>(Err(silent)), DryRun::NotKnown(_)));
+        assert!(DryRun::Heeded.against().is_none() && DryRun::Ignored.against().is_some());
     }
 
     #[test]
