@@ -251,7 +251,7 @@ impl GroupContext<'_> {
             user_data: ec2.user_data.clone(),
             tags: ec2.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             hash: launch_hash::to_tag(ec2),
-            asked: asked::to_tag(ec2),
+            asked: asked::to_tag(ec2, self.launch_key()),
             replaces: None,
         })
     }
@@ -376,7 +376,7 @@ impl GroupContext<'_> {
         });
         let rest = rest.map(|field| FieldChange { before: was(&field.field), ..field });
         let rest: Vec<FieldChange> = rest.filter(|field| field.before != field.after).collect();
-        forcing.into_iter().chain(rest).collect()
+        forcing.into_iter().chain(rest).chain(self.other_key_field(one)).collect()
     }
 }
 

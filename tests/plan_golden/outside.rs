@@ -283,6 +283,42 @@ fn the_security_group_and_the_key_pair_deleted_in_the_console() {
 #[test]
 fn another_key_counts_for_the_next_instance() {
     let (mut spec, mut seen) = on_ec2();
+/// One of two is replaced for a new key: the other was still launched with the earlier one, and says so.
+#[test]
+fn another_key_for_one_of_two() {
+    let mut spec = spec();
+    edit_ec2(&mut spec, |ec2| ec2.count = 2);
+    let mut seen = nothing(&spec);
+    seen.hosts.insert(slot(1), HostSeen::NotYet(NotYet::NotLaunched));
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    cloud(&mut seen).own_key = Some("SHA256:other".into());
+    let replace = |index| Options { replace: [slot(index)].into(), ..Options::default() };
+    let mut seen = simulate::apply(&spec, &seen, &replace(0));
+    let told = |seen: &Observed| {
+        let notices = plan(&spec, seen, &Options::default()).notices;
+        notices.into_iter().filter(|notice| notice.contains("identity_file")).collect::<Vec<_>>()
+    };
+    let notices = told(&seen);
+    assert!(notices.len() == 1 && notices[0].starts_with("web/1: "), "{notices:?}");
+    assert!(notices[0].contains("it was launched with another key"), "{notices:?}");
+    // Its replacement says what it is for, and has nothing to import.
+    let second = planned_with("identity_file_of_the_other", &spec, &seen, &replace(1));
+    assert_eq!(kinds(&second)[0], "launch");
+    // A change in place does not forget the key.
+    let mut edited = spec.clone();
+    edit_ec2(&mut edited, |ec2| drop(ec2.tags.insert("team".into(), "music".into())));
+    let after = simulate::apply(&edited, &seen, &Options::default());
+    assert_eq!(told(&after).len(), 1);
+    // Launched by an a3 that did not write it down, it is not said to be known.
+    instance(&mut seen, 1).tags.remove(asked::TAG);
+    cloud(&mut seen).key_pair = Some("SHA256:mine".into());
+    let notices = told(&seen);
+    assert!(
+        notices.iter().any(|notice| notice.starts_with("web/1: ") && notice.contains("or an earlier one")),
+        "{notices:?}"
+    );
+}
+
     let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
     cloud(&mut seen).own_key = a3::plan::names::key_fingerprint(line);
     planned("identity_file_changed", &spec, &seen);
