@@ -104,6 +104,7 @@ fn describe(
         hash: tags.get(tags::HASH).cloned(),
         host_key: tags.get(tags::HOST_KEY).cloned(),
         deadline: tags.get(tags::DEADLINE).cloned(),
+        protection_unseen: None,
         state_reason: reason(instance),
         tags,
     }

@@ -123,6 +123,7 @@ mod tests {
             spot: false,
             protected: None,
             hash: None,
+            protection_unseen: None,
             host_key: None,
             deadline: None,
             tags: std::collections::BTreeMap::new(),

@@ -316,6 +316,9 @@ pub struct OwnedInstance {
     /// Tag `a3:hash`: launch settings that EC2 does not return.
     pub hash: Option<String>,
     /// Tag `a3:ssh-host-key`.
+    /// Why EC2 did not say whether it is protected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection_unseen: Option<Cause>,
     pub host_key: Option<String>,
     /// Tag `a3:deadline`, seconds since 1970.
     pub deadline: Option<String>,

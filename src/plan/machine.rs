@@ -11,7 +11,7 @@ use super::reason::{self, FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Cost, Launch, Modify, StepId};
 use super::{Options, firewall, launch_hash, names};
 use crate::id::Slot;
-use crate::observed::{Cause, CloudSeen, HostSeen, InstanceState, OwnedInstance};
+use crate::observed::{Cause, CloudSeen, HostSeen, InstanceState, OwnedInstance, Unchecked};
 use crate::spec::{Ami, Ec2, Group, Machine, Spec};
 
 /// The step that a slot's machine waits for, for slots that have one.
@@ -104,6 +104,7 @@ pub(crate) fn terminate(
 /// is none, the step that lifts it, or `None` when it stays and the instance with it.
 #[expect(clippy::option_option, reason = "blocked, nothing to do, and a step are three answers")]
 fn lift_protection(spec: &Spec, one: &OwnedInstance, draft: &mut Draft) -> Option<Option<StepId>> {
+    protection_unchecked(one, draft);
     if one.protected != Some(true) {
         return Some(None);
     }
@@ -123,6 +124,14 @@ fn lift_protection(spec: &Spec, one: &OwnedInstance, draft: &mut Draft) -> Optio
     let change = FieldChange::changed("disable_api_termination", Shown::text(true), Shown::text(false));
     let fields = vec![change.by(Origins::of(one).protection(false, true))];
     Some(Some(draft.add(step.reasons(reason::of_fields(&fields)).fields(fields))))
+}
+
+/// A protection that EC2 did not tell of may keep a machine that is to end.
+fn protection_unchecked(one: &OwnedInstance, draft: &mut Draft) {
+    if let Some(Cause { message, help }) = one.protection_unseen.clone() {
+        let what = "whether it is protected from termination".to_owned();
+        draft.not_checked(one.slot.to_string(), Unchecked { what, why: message, help });
+    }
 }
 
 fn identity(one: &OwnedInstance) -> Vec<FieldChange> {
@@ -177,8 +186,7 @@ impl GroupContext<'_> {
             draft.steps.last().is_some_and(|step| firewall == Some(step.id) && firewall::lets_in(step));
         let launches = slots.iter().any(|slot| {
             let mut live = self.of_slot(slot).filter(|one| one.state.is_live());
-            options.replace.contains(slot)
-                || live.next().is_none_or(|one| !self.compare(one).0.is_empty())
+            options.replace.contains(slot) || live.next().is_none_or(|one| !self.compare(one).0.is_empty())
         });
         let key = if launches { self.import_key(draft) } else { None };
         Before { firewall, lets_in, key }
@@ -294,6 +302,9 @@ impl GroupContext<'_> {
         self.notice_create_only(one, draft);
         self.notice_end(one, &modify, draft);
         let stopped = matches!(one.state, InstanceState::Stopped | InstanceState::Stopping);
+        if self.ec2.disable_api_termination.is_some() {
+            protection_unchecked(one, draft);
+        }
         // The deadline lives on the machine, which has to run for it to move.
         let later = if stopped { take_ttl(one, &mut modify, &mut in_place) } else { None };
         let stop_start = modify.instance_type.is_some();

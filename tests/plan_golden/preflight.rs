@@ -148,6 +148,31 @@ fn a_type_that_does_not_exist() {
     assert_eq!(ending(&planned("type_unknown", &spec, &seen)), "impossible");
 }
 
+/// A protection that EC2 does not tell of is no protection that is not there.
+#[test]
+fn a_protection_that_may_not_be_seen() {
+    let (mut spec, mut seen) = on_ec2();
+    let denied =
+        cause("the caller may not ec2:DescribeInstanceAttribute in us-west-2", "ask for the permission");
+    let one = instance(&mut seen, 0);
+    (one.protected, one.protection_unseen) = (None, Some(denied));
+    let told =
+        |plan: &Plan| plan.not_checked.iter().any(|one| one.what.contains("protected from termination"));
+    // Nothing hangs on it.
+    assert!(!told(&plan(&spec, &seen, &Options::default())));
+    for wish in [true, false] {
+        edit_ec2(&mut spec, |ec2| ec2.disable_api_termination = Some(wish));
+        let plan = plan(&spec, &seen, &Options::default());
+        assert!(plan.is_empty() && told(&plan), "{plan:#?}");
+    }
+    edit_ec2(&mut spec, |ec2| ec2.disable_api_termination = None);
+    let replace = Options { replace: [slot(0)].into(), ..Options::default() };
+    assert!(told(&plan(&spec, &seen, &replace)));
+    assert!(told(&plan_destroy(&spec, &seen, &Destroy::default())));
+    edit_ec2(&mut spec, |ec2| ec2.count = 0);
+    assert!(told(&planned("protection_unseen", &spec, &seen)));
+}
+
 /// Groups that are not there, or in another network; a disk that the AMI does not fit on.
 #[test]
 fn what_a_launch_names_and_cannot_have() {

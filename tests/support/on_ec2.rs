@@ -90,6 +90,7 @@ impl World<'_> {
             spot: launch.spot.is_some(),
             protected: Some(launch.protected),
             hash: Some(launch.hash.clone()),
+            protection_unseen: None,
             host_key: None,
             deadline: None,
             tags: tagged(launch),

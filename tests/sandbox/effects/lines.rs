@@ -205,6 +205,8 @@ fn instance_line(one: &OwnedInstance, managed: Option<&str>, names: &Names) -> S
         spot,
         protected,
         hash,
+        // Words for a person.
+        protection_unseen: _,
         // How it is known again is not planned.
         host_key: _,
         deadline,
