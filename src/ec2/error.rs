@@ -118,7 +118,9 @@ pub enum CloudError {
         source: Box<CloudError>,
     },
     /// A new type did not come about, and the instance could not be started again.
-    #[error("{id} could not become `{wanted}`, and stays stopped: starting it again as `{kind}` failed ({back})")]
+    #[error(
+        "{id} could not become `{wanted}`, and stays stopped: starting it again as `{kind}` failed ({back})"
+    )]
     LeftStopped {
         /// `i-…`.
         id: String,

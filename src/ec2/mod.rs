@@ -17,6 +17,7 @@ mod modify;
 mod network;
 mod observe;
 mod pace;
+mod parts;
 mod permissions;
 mod preflight;
 mod run_instances;

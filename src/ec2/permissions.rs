@@ -57,16 +57,18 @@ impl Cloud {
     }
 
     async fn may_look_further(&self) -> Vec<Asked> {
-        let (rules, groups, subnets, vpcs) = join!(
+        let (rules, groups, subnets, tags, vpcs) = join!(
             self.client.describe_security_group_rules().dry_run(true).send(),
             self.client.describe_security_groups().dry_run(true).send(),
             self.client.describe_subnets().dry_run(true).send(),
+            self.client.describe_tags().dry_run(true).send(),
             self.client.describe_vpcs().dry_run(true).send(),
         );
         vec![
             judge("ec2:DescribeSecurityGroupRules", rules),
             judge("ec2:DescribeSecurityGroups", groups),
             judge("ec2:DescribeSubnets", subnets),
+            judge("ec2:DescribeTags", tags),
             judge("ec2:DescribeVpcs", vpcs),
         ]
     }

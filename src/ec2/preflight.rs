@@ -8,10 +8,12 @@
 //! a launch, a group or a key pair has none either, and is asked, since most of what goes wrong goes
 //! wrong there.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::operation::modify_instance_attribute::builders::ModifyInstanceAttributeFluentBuilder;
 use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, IpPermission, IpRange, Tag};
 
-use super::{Cloud, CloudError, firewall, tags};
+use super::{Cloud, CloudError, firewall, parts, tags};
 use crate::explain::Explain as _;
 use crate::observed::{CallSaid, CallSeen, CloudSeen, InstanceState, OwnedInstance, SecurityGroup};
 use crate::plan::step::{Firewall, Launch, Modify, Rule};
@@ -102,18 +104,9 @@ impl Cloud {
 
     /// Asks about the calls that change the instance `one` as `modify` says.
     pub async fn may_modify(&self, modify: &Modify, one: &OwnedInstance) -> Vec<CallSeen> {
-        let mut calls = Vec::new();
-        if !modify.set_tags.is_empty() {
-            calls.push(self.may_tag(modify, one).await);
-        }
-        if !modify.remove_tags.is_empty() {
-            let nobodys = Tag::builder().key(NOBODYS_TAG).build();
-            let call = self.client.delete_tags().resources(&one.id).tags(nobodys).dry_run(true);
-            let said = judge(call.send().await.map_err(self.failed("DeleteTags")));
-            calls.push(CallSeen { action: "ec2:DeleteTags", said });
-        }
+        let mut calls = self.may_tag(modify, one).await;
         calls.extend(self.may_set_attributes(modify, one).await);
-        if modify.hop_limit.is_some() {
+        if modify.hop_limit.is_some() || modify.require_tokens {
             let hops = one.hop_limit.and_then(|hops| i32::try_from(hops).ok());
             let call = self.client.modify_instance_metadata_options().instance_id(&one.id);
             let call = call.set_http_put_response_hop_limit(hops).dry_run(true);
@@ -130,15 +123,42 @@ impl Cloud {
         calls
     }
 
-    async fn may_tag(&self, modify: &Modify, one: &OwnedInstance) -> CallSeen {
-        let there = one
-            .tags
-            .iter()
-            .filter(|(key, _)| modify.set_tags.contains_key(*key) || key.as_str() == tags::DEPLOYMENT);
-        let there = there.map(|(key, value)| (key.clone(), value.clone())).collect();
-        let call = self.client.create_tags().resources(&one.id).set_tags(Some(tags::to_sdk(&there)));
-        let said = judge(call.dry_run(true).send().await.map_err(self.failed("CreateTags")));
-        CallSeen { action: CREATE_TAGS, said }
+    /// Of the instance, and of what was launched with it where the tags are the person's.
+    async fn may_tag(&self, modify: &Modify, one: &OwnedInstance) -> Vec<CallSeen> {
+        let mut calls = Vec::new();
+        let mut asked = vec![(vec![one.id.clone()], tags_there(modify, one))];
+        if parts::persons(modify) != Default::default() {
+            let mark = one.tags.iter().filter(|(key, _)| key.as_str() == tags::OWN);
+            match self.parts_of(&one.id).await {
+                Ok(parts) if parts.is_empty() => {}
+                Ok(parts) => {
+                    asked.push((parts, mark.map(|(key, value)| (key.clone(), value.clone())).collect()))
+                }
+                Err(error) => {
+                    let why = format!("volumes and interfaces keep the tags that they have: {error}");
+                    calls.push(not_asked("ec2:DescribeTags", &why));
+                }
+            }
+        }
+        for (ids, there) in asked {
+            if !modify.set_tags.is_empty() {
+                let call = self.client.create_tags().set_resources(Some(ids.clone()));
+                let call = call.set_tags(Some(tags::to_sdk(&there))).dry_run(true);
+                let said = judge(call.send().await.map_err(self.failed("CreateTags")));
+                calls.push(CallSeen { action: CREATE_TAGS, said });
+            }
+            if !modify.remove_tags.is_empty() {
+                let nobodys = Tag::builder().key(NOBODYS_TAG).build();
+                let call = self.client.delete_tags().set_resources(Some(ids)).tags(nobodys).dry_run(true);
+                let said = judge(call.send().await.map_err(self.failed("DeleteTags")));
+                calls.push(CallSeen { action: "ec2:DeleteTags", said });
+            }
+        }
+        calls
+    }
+
+    async fn parts_of(&self, id: &str) -> Result<Vec<String>, CloudError> {
+        self.parts(&self.our_instance(id).await?).await
     }
 
     /// One attribute a call: what a policy says may hang on which it is.
@@ -239,6 +259,13 @@ pub fn never_asked(action: &'static str) -> CallSeen {
 
 pub(crate) fn not_asked(action: &'static str, why: &str) -> CallSeen {
     CallSeen { action, said: CallSaid::NotChecked(why.to_owned()) }
+}
+
+/// Of the tags that are to be set those that are there, as they are, and one that always is.
+fn tags_there(modify: &Modify, one: &OwnedInstance) -> BTreeMap<String, String> {
+    let asked = |key: &str| modify.set_tags.contains_key(key) || key == tags::DEPLOYMENT;
+    let there = one.tags.iter().filter(|(key, _)| asked(key));
+    there.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// A rule as it was opened; none where it names something else than an address.

@@ -106,9 +106,7 @@ async fn ask(
     let seen = observed.clouds.get(group).and_then(|seen| seen.present());
     let (Some(Ok(cloud)), Some(seen)) = (world.clouds.get(group), seen) else { return Vec::new() };
     match &step.action {
-        Action::Launch(launch) => {
-            cloud.may_launch(&spec.name, launch, seen, imported(plan, group)).await
-        }
+        Action::Launch(launch) => cloud.may_launch(&spec.name, launch, seen, imported(plan, group)).await,
         Action::Modify(modify) => match seen.instances.iter().find(|one| one.id == modify.id) {
             Some(one) => cloud.may_modify(modify, one).await,
             None => Vec::new(),

@@ -57,7 +57,8 @@ impl GroupContext<'_> {
         }
         let (kind, region) = (&self.ec2.instance_type, &self.cloud.region);
         let what = format!("whether `{kind}` can be started there");
-        let why = "EC2 says so when it starts; if it cannot, the machine is started again as it was".to_owned();
+        let why =
+            "EC2 says so when it starts; if it cannot, the machine is started again as it was".to_owned();
         let help = format!(
             "aws ec2 describe-instance-type-offerings --location-type availability-zone --region {region} --filters Name=instance-type,Values={kind}"
         );

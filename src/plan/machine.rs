@@ -195,7 +195,10 @@ impl GroupContext<'_> {
     fn launch(&self, slot: &Slot, before: &Before, draft: &mut Draft) -> Kept {
         let Some(launch) = self.new_launch(slot, draft) else { return Kept::Blocked };
         let last = self.of_slot(slot).max_by_key(|one| one.generation);
-        let reason = last.map_or(Reason::NoInstance, |one| Reason::InstanceGone { id: one.id.clone() });
+        let reason = last.map_or(Reason::NoInstance, |one| Reason::InstanceGone {
+            id: one.id.clone(),
+            why: one.state_reason.clone(),
+        });
         self.preflight(slot, draft);
         self.notice_hop_limit(slot, draft);
         let fields = self.launch_fields(&launch);
@@ -299,12 +302,12 @@ impl GroupContext<'_> {
         if modify.security_group_ids.is_some() {
             self.groups_fit(&one.slot, one.vpc_id.as_deref(), draft);
         }
-        self.notice_create_only(one, draft);
-        self.notice_end(one, &modify, draft);
-        let stopped = matches!(one.state, InstanceState::Stopped | InstanceState::Stopping);
         if self.ec2.disable_api_termination.is_some() {
             protection_unchecked(one, draft);
         }
+        self.notice_create_only(one, draft);
+        self.notice_end(one, &modify, draft);
+        let stopped = matches!(one.state, InstanceState::Stopped | InstanceState::Stopping);
         // The deadline lives on the machine, which has to run for it to move.
         let later = if stopped { take_ttl(one, &mut modify, &mut in_place) } else { None };
         let stop_start = modify.instance_type.is_some();

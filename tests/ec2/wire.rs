@@ -17,7 +17,7 @@ use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a3";
 
-fn quiet(_: Activity) {}
+pub(crate) fn quiet(_: Activity) {}
 
 pub(crate) fn ec2() -> Ec2 {
     Ec2 {
@@ -69,12 +69,12 @@ fn spec(name: &str, ec2: &Ec2) -> (Spec, Group) {
     (spec, group)
 }
 
-async fn cloud() -> Cloud {
+pub(crate) async fn cloud() -> Cloud {
     Cloud::connect(&ec2()).await.unwrap()
 }
 
 /// The plain SDK, as another person would use it.
-async fn plain() -> aws_sdk_ec2::Client {
+pub(crate) async fn plain() -> aws_sdk_ec2::Client {
     aws_sdk_ec2::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await)
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn firewall(name: &str, vpc_id: Option<String>, open: Vec<Rule>) -> F
     }
 }
 
-fn only(seen: &CloudSeen) -> &OwnedInstance {
+pub(crate) fn only(seen: &CloudSeen) -> &OwnedInstance {
     assert_eq!(seen.instances.len(), 1, "{:#?}", seen.instances);
     &seen.instances[0]
 }
@@ -322,27 +322,6 @@ pub(crate) async fn a_new_group_is_waited_for() {
     assert_eq!(group.asked.as_deref(), Some("1"));
 }
 
-/// The new type cannot be set, or cannot be started: the machine runs again as it was.
-pub(crate) async fn a_type_that_does_not_come_about_leaves_the_machine_running() {
-    let (cloud, ec2, name) = (cloud().await, ec2(), "type");
-    let id = cloud.launch(name, &launch(&look(&cloud, name, &ec2).await), None, &quiet).await.unwrap();
-    let cases = [
-        ("t2.gigantic", "InvalidInstanceAttributeValue"),
-        ("u-24tb1.112xlarge", "InsufficientInstanceCapacity"),
-    ];
-    for (kind, code) in cases {
-        let change = Modify { instance_type: Some(kind.into()), ..modify(&id) };
-        let error = cloud.modify(&change, &quiet).await.unwrap_err();
-        let said = error.cause().message;
-        let again = format!("{id} could not become `{kind}`, and was started again as `t2.micro`: ");
-        assert!(said.starts_with(&again) && said.contains(code), "{said}");
-        assert_eq!(error.code(), Some(code));
-        let seen = look(&cloud, name, &ec2).await;
-        let one = only(&seen);
-        assert_eq!((one.instance_type.as_str(), one.state), ("t2.micro", InstanceState::Running));
-    }
-}
-
 pub(crate) async fn foreign_things_are_flagged_and_left_alone() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "foreign");
     let plain = plain().await;
@@ -463,61 +442,10 @@ pub(crate) fn modify(id: &str) -> Modify {
         security_group_ids: None,
         instance_type: None,
         hop_limit: None,
+        require_tokens: false,
         protected: None,
         ttl: None,
     }
-}
-
-pub(crate) async fn changes_in_place_and_by_stop_start() {
-    let (cloud, ec2, name) = (cloud().await, ec2(), "modify");
-    let seen = look(&cloud, name, &ec2).await;
-    let id = cloud.launch(name, &launch(&seen), None, &quiet).await.unwrap();
-    let group = cloud.firewall(name, &firewall(name, seen.vpc_id, Vec::new())).await.unwrap();
-    let change = Modify {
-        set_tags: [("team".to_owned(), "other".to_owned()), ("a3:hash".to_owned(), "1 new".to_owned())]
-            .into(),
-        security_group_ids: Some(vec![group.clone()]),
-        hop_limit: Some(2),
-        ttl: Some(None),
-        ..modify(&id)
-    };
-    cloud.modify(&change, &quiet).await.unwrap();
-    let seen = look(&cloud, name, &ec2).await;
-    let one = only(&seen);
-    assert_eq!((one.tags["team"].as_str(), one.hop_limit), ("other", Some(2)));
-    assert_eq!(one.hash.as_deref(), Some("1 ami=00"), "written by who changed the host's deadline");
-    assert_eq!(one.security_groups, [group]);
-    assert_eq!(one.state, InstanceState::Running);
-
-    cloud.set_tag(&id, "a3:hash", "1 new").await.unwrap();
-    let kind =
-        Modify { instance_type: Some("t2.small".into()), remove_tags: vec!["team".into()], ..modify(&id) };
-    cloud.modify(&kind, &quiet).await.unwrap();
-    let seen = look(&cloud, name, &ec2).await;
-    let one = only(&seen);
-    assert_eq!((one.instance_type.as_str(), one.state), ("t2.small", InstanceState::Running));
-    assert_eq!((one.hash.as_deref(), one.tags.get("team")), (Some("1 new"), None));
-
-    let plain = plain().await;
-    plain.stop_instances().instance_ids(&id).send().await.unwrap();
-    cloud.modify(&Modify { instance_type: Some("t2.micro".into()), ..modify(&id) }, &quiet).await.unwrap();
-    assert_eq!(only(&look(&cloud, name, &ec2).await).state, InstanceState::Stopped, "it stays as it was");
-    cloud.start(&id, &quiet).await.unwrap();
-    cloud.start(&id, &quiet).await.unwrap();
-    let seen = look(&cloud, name, &ec2).await;
-    assert_eq!((only(&seen).instance_type.as_str(), only(&seen).state), ("t2.micro", InstanceState::Running));
-}
-
-pub(crate) async fn protection_keeps_an_instance() {
-    let (cloud, ec2, name) = (cloud().await, ec2(), "protect");
-    let wanted = Launch { protected: true, ttl: None, ..launch(&look(&cloud, name, &ec2).await) };
-    let id = cloud.launch(name, &wanted, None, &quiet).await.unwrap();
-    assert_eq!(only(&look(&cloud, name, &ec2).await).protected, Some(true));
-    let error = cloud.terminate(&id, &quiet).await.unwrap_err();
-    assert_eq!(error.code(), Some("OperationNotPermitted"));
-    assert!(error.help().unwrap().contains("disable_api_termination: false"));
-    cloud.modify(&Modify { protected: Some(false), ..modify(&id) }, &quiet).await.unwrap();
-    cloud.terminate(&id, &quiet).await.unwrap();
 }
 
 /// Answers every request once with `text`; its URL.

@@ -18,6 +18,11 @@ fn instance_gone() {
     seen.hosts.insert(slot(0), HostSeen::NotYet(NotYet::NotLaunched));
     let plan = planned("instance_gone", &spec, &seen);
     assert_eq!(kinds(&plan), ["launch", "copy", "login", "run"]);
+    // A spot machine that EC2 took back: EC2 says so.
+    let why = "Server.SpotInstanceTermination: Spot instance termination";
+    instance(&mut seen, 0).state_reason = Some(why.into());
+    let plan = planned("instance_taken_back", &spec, &seen);
+    assert!(plan_text(&plan, &Look::plain()).contains(&format!("i-01 is terminated (EC2 says: {why})")));
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn in_the_console(seen: &mut Observed) {
     let one = instance(seen, 0);
     one.instance_type = "t3.large".into();
     one.hop_limit = Some(3);
+    one.tokens_required = Some(false);
     one.protected = Some(false);
     one.security_groups = vec!["sg-0default".into()];
     one.tags.insert("team".into(), "theirs".into());
@@ -86,6 +87,7 @@ fn in_the_console_and_in_the_file() {
             "tags.new: spec",
             "vpc_security_group_ids: outside",
             "metadata_options.http_put_response_hop_limit: both",
+            "metadata_options.http_tokens: outside",
             "disable_api_termination: outside",
         ]
     );
@@ -101,7 +103,9 @@ fn on_an_instance_of_an_older_a3() {
     assert!(plan(&spec, &seen, &Options::default()).is_empty(), "the tag alone is no reason for a step");
     in_the_console(&mut seen);
     let first = planned("outside_older", &spec, &seen);
-    assert_eq!(first.steps[0].reasons, [Reason::FieldsDiffer]);
+    // Tokens are what every launch asked for.
+    assert!(matches!(&first.steps[0].reasons[..], [Reason::FieldDrifted { field, .. }, Reason::FieldsDiffer]
+        if field == "metadata_options.http_tokens"));
     let mut after = simulate::apply_plan(&spec, &seen, &first);
     instance(&mut after, 0).instance_type = "t3.large".into();
     let second = plan(&spec, &after, &Options::default());
@@ -279,10 +283,6 @@ fn the_security_group_and_the_key_pair_deleted_in_the_console() {
     assert_eq!(key.reasons, [Reason::Gone]);
 }
 
-/// A changed `ssh.identity_file` counts for the next instance, and then the managed pair is of that key.
-#[test]
-fn another_key_counts_for_the_next_instance() {
-    let (mut spec, mut seen) = on_ec2();
 /// One of two is replaced for a new key: the other was still launched with the earlier one, and says so.
 #[test]
 fn another_key_for_one_of_two() {
@@ -319,6 +319,10 @@ fn another_key_for_one_of_two() {
     );
 }
 
+/// A changed `ssh.identity_file` counts for the next instance, and then the managed pair is of that key.
+#[test]
+fn another_key_counts_for_the_next_instance() {
+    let (mut spec, mut seen) = on_ec2();
     let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
     cloud(&mut seen).own_key = a3::plan::names::key_fingerprint(line);
     planned("identity_file_changed", &spec, &seen);

@@ -85,12 +85,13 @@ impl World<'_> {
             security_groups,
             iam_instance_profile: launch.iam_instance_profile.clone(),
             hop_limit: Some(launch.hop_limit),
+            tokens_required: Some(true),
             public_ip: Some(format!("203.0.113.{}", 10 * launch.generation + launch.slot.index)),
             private_ip: None,
             spot: launch.spot.is_some(),
             protected: Some(launch.protected),
-            hash: Some(launch.hash.clone()),
             protection_unseen: None,
+            hash: Some(launch.hash.clone()),
             host_key: None,
             deadline: None,
             tags: tagged(launch),
@@ -193,6 +194,9 @@ fn modified(one: &mut OwnedInstance, modify: &Modify, managed: Option<&str>) {
     }
     one.instance_type = modify.instance_type.clone().unwrap_or(one.instance_type.clone());
     one.hop_limit = modify.hop_limit.or(one.hop_limit);
+    if modify.require_tokens {
+        one.tokens_required = Some(true);
+    }
     one.protected = modify.protected.or(one.protected);
     // Written down on the machine, and then as a tag.
     if let Some(ttl) = modify.ttl {
