@@ -93,6 +93,7 @@ at_the_wire!(
     the_newest_ami_by_name_is_taken,
     the_own_address_is_asked_for,
     preflight_tells_what_ec2_would_refuse,
+    preflight_asks_with_the_key_and_lists_what_it_does_not_ask,
     other_regions_are_searched,
 );
 

@@ -29,6 +29,9 @@ missed = {}
 def run_instances(self):
     """The same token and request give the same instance; once a subnet is named, per zone."""
     if self._get_param("DryRun"):
+        key = self._get_param("KeyName")
+        if key and key not in self.ec2_backend.key_pairs:
+            raise EC2ClientError("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
         return run(self)
     subnet = self._get_param("SubnetId")
     zone = self.ec2_backend.get_subnet(subnet).availability_zone if subnet else None

@@ -6,11 +6,11 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use a3::ec2::{Cloud, CloudError};
+use a3::ec2::{Cloud, CloudError, DryRun};
 use a3::event::Activity;
 use a3::explain::Explain as _;
 use a3::id::{Arch, Slot};
-use a3::observed::{CloudSeen, InstanceState, OwnedInstance};
+use a3::observed::{CallSaid, CallSeen, CloudSeen, InstanceState, OwnedInstance};
 use a3::plan::step::{Firewall, Launch, Modify, Rule};
 use a3::spec::{Ami, Ec2, Group, Machine, MetadataOptions, Protocol, RootBlockDevice, Spec, Ssh, SshAddress};
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
@@ -490,6 +490,31 @@ pub(crate) async fn preflight_tells_what_ec2_would_refuse() {
     assert!(seen.no_such_type.unwrap().message.contains("t2.gigantic"));
     assert_eq!(seen.type_archs, []);
     assert_eq!(seen.instances, [], "a dry run launches nothing");
+}
+
+/// A launch is asked with its key, unless a step before it imports that; what is not asked is listed.
+pub(crate) async fn preflight_asks_with_the_key_and_lists_what_it_does_not_ask() {
+    let (cloud, ec2, name) = (cloud().await, ec2(), "asking");
+    assert_eq!(cloud.dry_run().await, DryRun::Heeded);
+    let seen = look(&cloud, name, &ec2).await;
+    let key = "a3-asking-web".to_owned();
+    let wanted = Launch { key_name: Some(key.clone()), ..launch(&seen) };
+    let said = cloud.may_launch(name, &wanted, &seen, Some(&key)).await;
+    assert_eq!(said[0].said, CallSaid::Allowed, "{said:?}");
+    let said = cloud.may_launch(name, &wanted, &seen, None).await;
+    assert!(matches!(&said[0].said, CallSaid::Refused { cause, .. } if cause.message.contains(&key)), "{said:?}");
+
+    let unasked = |calls: Vec<CallSeen>| -> Vec<&str> {
+        let open = calls.into_iter().filter(|call| matches!(call.said, CallSaid::NotChecked(_)));
+        open.map(|call| call.action).collect()
+    };
+    assert_eq!(unasked(cloud.may_import_key(name, &key, ED25519, true).await), ["ec2:DeleteKeyPair"]);
+    assert_eq!(unasked(cloud.may_import_key(name, &key, ED25519, false).await), [] as [&str; 0]);
+    let group = firewall(name, seen.vpc_id, vec![rule(22, "ssh me")]);
+    let unasked = unasked(cloud.may_change_firewall(name, &group, None).await);
+    assert_eq!(unasked, ["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags"]);
+    let seen = look(&cloud, name, &ec2).await;
+    assert!(seen.instances.is_empty() && seen.key_pair.is_none() && seen.security_group.is_none());
 }
 
 pub(crate) async fn other_regions_are_searched() {
