@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::operation::modify_instance_attribute::builders::ModifyInstanceAttributeFluentBuilder;
 use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, IpPermission, IpRange, Tag};
 
+use super::dry_run::judge;
 use super::{Cloud, CloudError, firewall, parts, tags};
 use crate::explain::Explain as _;
 use crate::observed::{CallSaid, CallSeen, CloudSeen, InstanceState, OwnedInstance, SecurityGroup};
@@ -21,7 +22,6 @@ use crate::spec::Protocol;
 
 const NO_FORM: &str = "not asked: an endpoint that ignores DryRun would do it";
 const NO_ID: &str = "not asked: what it is about does not exist yet";
-const IGNORED: &str = "not asked: this endpoint ignores DryRun";
 
 const RUN: &str = "ec2:RunInstances";
 const MODIFY: &str = "ec2:ModifyInstanceAttribute";
@@ -35,47 +35,7 @@ const NOBODYS_RULE: (i32, &str) = (9, "192.0.2.0/32");
 /// A tag that nobody has.
 const NOBODYS_TAG: &str = "a3:dry-run";
 
-/// What an endpoint makes of `DryRun`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DryRun {
-    /// It says what it would do, and does not do it.
-    Heeded,
-    /// It passes it over and does what it is asked: it is asked nothing.
-    Ignored,
-    /// It did not say, and why: it is asked nothing either.
-    NotKnown(String),
-}
-
-impl DryRun {
-    /// Only the answer that `DryRun` has of its own shows that it was read; any other may come from an
-    /// endpoint that would have done the call at another time.
-    fn of<T>(answer: Result<T, CloudError>) -> Self {
-        match answer {
-            Ok(_) => Self::Ignored,
-            Err(error) if error.code() == Some("DryRunOperation") => Self::Heeded,
-            Err(error) => Self::NotKnown(error.cause().message),
-        }
-    }
-
-    /// Why a call is not asked about; `None` where it may be.
-    pub fn against(&self) -> Option<String> {
-        match self {
-            Self::Heeded => None,
-            Self::Ignored => Some(IGNORED.to_owned()),
-            Self::NotKnown(why) => {
-                Some(format!("not asked: whether this endpoint heeds DryRun is not known ({why})"))
-            }
-        }
-    }
-}
-
 impl Cloud {
-    /// What the endpoint makes of `DryRun`, asked with a call that only looks.
-    pub async fn dry_run(&self) -> DryRun {
-        let answer = self.client.describe_instances().dry_run(true).send().await;
-        DryRun::of(answer.map_err(self.failed("DescribeInstances")))
-    }
-
     /// Asks about a launch. A key pair or group that the plan makes first is left out of the question:
     /// `imported` is the pair that a step before the launch imports.
     pub async fn may_launch(
@@ -274,99 +234,4 @@ fn rule(there: &crate::observed::IngressRule) -> Option<Rule> {
     let cidr = there.cidr.clone().filter(|_| one)?;
     let protocol: Protocol = there.protocol?;
     Some(Rule { protocol, port: there.from_port, cidr, description: there.description.clone() })
-}
-
-/// The codes are those of <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
-fn judge<T>(answer: Result<T, CloudError>) -> CallSaid {
-    let error = match answer {
-        Ok(_) => return CallSaid::NotChecked("asked, and the endpoint ignored DryRun".to_owned()),
-        Err(error) => error,
-    };
-    match error.code() {
-        Some("DryRunOperation") => CallSaid::Allowed,
-        // Asked in a form that changes nothing, and EC2 says so: the right is there.
-        Some(
-            "InvalidPermission.Duplicate"
-            | "InvalidPermission.NotFound"
-            | "InvalidGroup.Duplicate"
-            | "InvalidKeyPair.Duplicate"
-            | "IncorrectInstanceState"
-            | "IncorrectState",
-        ) => CallSaid::Allowed,
-        Some(code) if passes(code) => CallSaid::NotChecked(format!("EC2 did not say ({code})")),
-        Some(_) => {
-            let missing_right = matches!(error, CloudError::Denied { .. });
-            CallSaid::Refused { cause: error.cause(), missing_right }
-        }
-        None => CallSaid::NotChecked(format!("EC2 did not say ({})", error.cause().message)),
-    }
-}
-
-/// Codes of troubles that pass, and say nothing about the call.
-fn passes(code: &str) -> bool {
-    matches!(
-        code,
-        "RequestLimitExceeded"
-            | "Throttling"
-            | "ThrottlingException"
-            | "InternalError"
-            | "InternalFailure"
-            | "ServiceUnavailable"
-            | "Unavailable"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(code: &str) -> CallSaid {
-        let error = CloudError::Refused {
-            action: "RunInstances",
-            region: "r".into(),
-            code: code.into(),
-            message: "words".into(),
-        };
-        judge::<()>(Err(error))
-    }
-
-    #[test]
-    fn only_the_answer_of_a_dry_run_shows_that_it_is_heeded() {
-        let answered = |code: &str| {
-            DryRun::of::<()>(Err(CloudError::Refused {
-                action: "DescribeInstances",
-                region: "r".into(),
-                code: code.into(),
-                message: "words".into(),
-            }))
-        };
-        assert_eq!(answered("DryRunOperation"), DryRun::Heeded);
-        assert_eq!(DryRun::of(Ok(())), DryRun::Ignored);
-        for code in ["RequestLimitExceeded", "InternalError", "UnauthorizedOperation", "ExpiredToken"] {
-            let DryRun::NotKnown(why) = answered(code) else { panic!("{code}") };
-            assert!(why.contains(code), "{why}");
-        }
-        let silent = CloudError::TimedOut { on: "x".into(), after: Default::default(), last: "x".into() };
-        assert!(matches!(DryRun::of::<()>(Err(silent)), DryRun::NotKnown(_)));
-        assert!(DryRun::Heeded.against().is_none() && DryRun::Ignored.against().is_some());
-    }
-
-    #[test]
-    fn codes_are_told_apart() {
-        assert_eq!(said("DryRunOperation"), CallSaid::Allowed);
-        assert_eq!(said("InvalidPermission.Duplicate"), CallSaid::Allowed);
-        assert!(matches!(said("InternalError"), CallSaid::NotChecked(_)));
-        assert!(matches!(judge(Ok(())), CallSaid::NotChecked(_)));
-        for code in ["VcpuLimitExceeded", "UnsupportedOperation", "InvalidParameterValue"] {
-            let CallSaid::Refused { cause, missing_right: false } = said(code) else { panic!("{code}") };
-            assert!(cause.help.is_some(), "{code}");
-        }
-        let denied = CloudError::Denied {
-            permission: "ec2:CreateTags".into(),
-            region: "r".into(),
-            code: "UnauthorizedOperation".into(),
-            message: "words".into(),
-        };
-        assert!(matches!(judge::<()>(Err(denied)), CallSaid::Refused { missing_right: true, .. }));
-    }
 }

@@ -502,7 +502,10 @@ pub(crate) async fn preflight_asks_with_the_key_and_lists_what_it_does_not_ask()
     let said = cloud.may_launch(name, &wanted, &seen, Some(&key)).await;
     assert_eq!(said[0].said, CallSaid::Allowed, "{said:?}");
     let said = cloud.may_launch(name, &wanted, &seen, None).await;
-    assert!(matches!(&said[0].said, CallSaid::Refused { cause, .. } if cause.message.contains(&key)), "{said:?}");
+    assert!(
+        matches!(&said[0].said, CallSaid::Refused { cause, .. } if cause.message.contains(&key)),
+        "{said:?}"
+    );
 
     let unasked = |calls: Vec<CallSeen>| -> Vec<&str> {
         let open = calls.into_iter().filter(|call| matches!(call.said, CallSaid::NotChecked(_)));
