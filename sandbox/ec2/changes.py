@@ -1,5 +1,7 @@
 """Changes to instances and groups that moto lacks or is too kind about."""
 
+import contextlib
+import ipaddress
 from typing import Any
 
 from ec2 import instances
@@ -12,6 +14,7 @@ from moto.ec2.responses.instances import InstanceResponse
 _moto_attribute = EC2Backend.modify_instance_attribute
 _moto_options = EC2Backend.modify_instance_metadata_options
 _moto_delete = EC2Backend._delete_security_group
+_moto_authorize = EC2Backend.authorize_security_group_ingress
 _moto_options_call = InstanceResponse.modify_instance_metadata_options
 _moto_values = InstanceResponse._dot_value_instance_attribute_handler
 
@@ -69,6 +72,15 @@ def modify_options_call(self: InstanceResponse) -> Any:
     return _moto_options_call(self)
 
 
+def authorize(self: EC2Backend, *arguments: Any, **asked: Any) -> Any:
+    """Networks are kept without their host bits and spelled in one way, so a second spelling is a duplicate."""
+    for network in asked.get("ip_ranges") or []:
+        for key in {"CidrIp", "CidrIpv6"}.intersection(network):
+            with contextlib.suppress(ValueError):  # moto says what is wrong with it
+                network[key] = str(ipaddress.ip_network(network[key], strict=False))
+    return _moto_authorize(self, *arguments, **asked)
+
+
 def delete_group(self: EC2Backend, vpc_id: str | None, group_id: str) -> None:
     """Refused while an instance that is not terminated, or another group's rule, uses the group."""
     group = self.get_security_group_from_id(group_id)
@@ -116,6 +128,7 @@ def install() -> None:
     EC2Backend.modify_instance_security_groups = modify_groups
     EC2Backend.modify_instance_metadata_options = modify_options
     EC2Backend._delete_security_group = delete_group
+    EC2Backend.authorize_security_group_ingress = authorize
     InstanceResponse.modify_instance_metadata_options = modify_options_call
     InstanceResponse._dot_value_instance_attribute_handler = modify_shutdown_behaviour
     General.get_console_output = console_output

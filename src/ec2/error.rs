@@ -104,6 +104,36 @@ pub enum CloudError {
         /// EC2's reason.
         reason: Option<String>,
     },
+    /// A new type did not come about, and the instance runs as it did before.
+    #[error("{id} could not become `{wanted}`, and was started again as `{kind}`")]
+    StartedAgain {
+        /// `i-…`.
+        id: String,
+        /// The type that it has.
+        kind: String,
+        /// The one that it should have.
+        wanted: String,
+        /// Why not.
+        #[source]
+        source: Box<CloudError>,
+    },
+    /// A new type did not come about, and the instance could not be started again.
+    #[error(
+        "{id} could not become `{wanted}`, and stays stopped: starting it again as `{kind}` failed ({back})"
+    )]
+    LeftStopped {
+        /// `i-…`.
+        id: String,
+        /// The type that it had.
+        kind: String,
+        /// The one that it should have.
+        wanted: String,
+        /// Why it was not started again.
+        back: String,
+        /// Why it did not become what it should.
+        #[source]
+        source: Box<CloudError>,
+    },
     /// Something has our name or id and not our mark.
     #[error("{what} does not carry this deployment's mark and is left alone")]
     Foreign {
@@ -141,6 +171,7 @@ impl CloudError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } | Self::Denied { code, .. } => Some(code),
+            Self::StartedAgain { source, .. } | Self::LeftStopped { source, .. } => source.code(),
             _ => None,
         }
     }
@@ -233,6 +264,10 @@ impl Explain for CloudError {
             Self::Refused { code, region, .. } => help::code(code, region),
             Self::TimedOut { .. } => Some("a3 apply goes on where this stopped; a3 status shows it".into()),
             Self::Ended { .. } => Some("a3 apply launches it again once the reason is gone".into()),
+            Self::StartedAgain { source, .. } => source.help(),
+            Self::LeftStopped { kind, .. } => {
+                Some(format!("write `instance_type: {kind}` again: a3 apply then starts it as it was"))
+            }
             Self::Foreign { .. } => {
                 Some("rename the deployment, or remove it by hand if it is not needed".into())
             }

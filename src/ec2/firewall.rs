@@ -46,8 +46,11 @@ impl Cloud {
 
     async fn write_asked(&self, id: &str, asked: &str) -> Result<(), CloudError> {
         let asked = [(asked::TAG.to_owned(), asked.to_owned())].into();
-        let call = self.client.create_tags().resources(id).set_tags(Some(tags::to_sdk(&asked)));
-        call.send().await.map(drop).map_err(self.failed("CreateTags"))
+        once_known(id, async || {
+            let call = self.client.create_tags().resources(id).set_tags(Some(tags::to_sdk(&asked)));
+            call.send().await.map(drop).map_err(self.failed("CreateTags"))
+        })
+        .await
     }
 
     /// The request that makes the group, with its mark.
@@ -86,17 +89,12 @@ impl Cloud {
 
     /// One call a rule: a duplicate in a call keeps its other rules out.
     async fn open(&self, id: &str, rule: &Rule) -> Result<(), CloudError> {
-        let on = format!("security group {id}");
-        pace::until(&on, VISIBLE, &|_| {}, async || {
+        once_known(id, async || {
             let call = self.client.authorize_security_group_ingress().group_id(id);
             let answer = call.ip_permissions(permission(rule)).send().await;
             match answer.map_err(self.failed("AuthorizeSecurityGroupIngress")) {
-                Ok(_) => Ok(Found::Ready(())),
-                Err(error) if error.code() == Some("InvalidPermission.Duplicate") => Ok(Found::Ready(())),
-                Err(error) if error.code() == Some("InvalidGroup.NotFound") => {
-                    Ok(Found::NotYet(error.to_string()))
-                }
-                Err(error) => Err(error),
+                Err(error) if error.code() == Some("InvalidPermission.Duplicate") => Ok(()),
+                answer => answer.map(drop),
             }
         })
         .await
@@ -178,16 +176,26 @@ impl Cloud {
     }
 }
 
+/// Asks until EC2 knows the group everywhere.
+async fn once_known(
+    id: &str,
+    mut ask: impl AsyncFnMut() -> Result<(), CloudError>,
+) -> Result<(), CloudError> {
+    pace::until(&format!("security group {id}"), VISIBLE, &|_| {}, async || match ask().await {
+        Err(error) if error.code().is_some_and(is_no_group) => Ok(Found::NotYet(error.to_string())),
+        answer => answer.map(Found::Ready),
+    })
+    .await
+}
+
+/// Codes for a group that does not exist, or not yet.
+fn is_no_group(code: &str) -> bool {
+    matches!(code, "InvalidGroup.NotFound" | "InvalidGroupId.NotFound" | "InvalidSecurityGroupID.NotFound")
+}
+
 /// Codes for a group or rule that does not exist.
 fn is_gone(code: &str) -> bool {
-    matches!(
-        code,
-        "InvalidGroup.NotFound"
-            | "InvalidGroupId.NotFound"
-            | "InvalidSecurityGroupID.NotFound"
-            | "InvalidSecurityGroupRuleId.NotFound"
-            | "InvalidPermission.NotFound"
-    )
+    is_no_group(code) || matches!(code, "InvalidSecurityGroupRuleId.NotFound" | "InvalidPermission.NotFound")
 }
 
 pub(super) fn permission(rule: &Rule) -> IpPermission {

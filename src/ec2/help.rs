@@ -92,7 +92,7 @@ fn limits(code: &str) -> Option<&'static str> {
         "DependencyViolation" => "something still uses it: aws ec2 describe-network-interfaces shows what",
         "RulesPerSecurityGroupLimitExceeded" => "shorten `allow_from`, or name groups of your own",
         "SecurityGroupLimitExceeded" => "delete unused security groups, or ask for a higher quota",
-        "TagLimitExceeded" => "shorten `tags`: EC2 takes 50, a3 needs 10 of them",
+        "TagLimitExceeded" => "shorten `tags`: EC2 takes 50, a3 needs 11 of them",
         _ => return None,
     })
 }
@@ -125,6 +125,12 @@ pub(super) fn credentials(profile: Option<&str>, said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tags_that_a3_needs_are_counted_once() {
+        let own = format!(" {} of them", crate::spec::OWN_TAGS);
+        assert!(limits("TagLimitExceeded").unwrap().ends_with(&own));
+    }
 
     #[test]
     fn a_mistyped_region_is_guessed() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
+use aws_sdk_ec2::types::{Filter, HttpTokensState, Instance, InstanceStateName};
 
 use super::{Cloud, CloudError, tags};
 use crate::id::{Arch, Slot};
@@ -78,7 +78,9 @@ fn describe(
 ) -> OwnedInstance {
     let text = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
     let arch = instance.architecture().and_then(|arch| arch.as_str().parse().ok());
-    let hop_limit = instance.metadata_options().and_then(|options| options.http_put_response_hop_limit());
+    let metadata = instance.metadata_options();
+    let hop_limit = metadata.and_then(|options| options.http_put_response_hop_limit());
+    let tokens = metadata.and_then(|options| options.http_tokens());
     OwnedInstance {
         id: instance.instance_id().unwrap_or_default().to_owned(),
         slot,
@@ -97,10 +99,12 @@ fn describe(
         security_groups: groups(instance),
         iam_instance_profile: profile(instance),
         hop_limit: hop_limit.and_then(|limit| limit.try_into().ok()),
+        tokens_required: tokens.map(|tokens| *tokens == HttpTokensState::Required),
         public_ip: text(instance.public_ip_address()),
         private_ip: text(instance.private_ip_address()),
         spot: instance.instance_lifecycle().is_some_and(|kind| kind.as_str() == "spot"),
         protected: None,
+        protection_unseen: None,
         hash: tags.get(tags::HASH).cloned(),
         host_key: tags.get(tags::HOST_KEY).cloned(),
         deadline: tags.get(tags::DEADLINE).cloned(),

@@ -4,6 +4,7 @@
 mod address;
 mod connect;
 mod console;
+mod dry_run;
 mod error;
 mod everywhere;
 mod firewall;
@@ -17,6 +18,7 @@ mod modify;
 mod network;
 mod observe;
 mod pace;
+mod parts;
 mod permissions;
 mod preflight;
 mod run_instances;
@@ -26,10 +28,12 @@ mod user_data;
 
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
+pub use dry_run::DryRun;
 pub use error::CloudError;
 pub use everywhere::RegionSeen;
 pub use permissions::{Asked, Permission};
-pub use preflight::{ignored, never_asked};
+pub use preflight::never_asked;
+pub(crate) use preflight::not_asked;
 pub use user_data::ttl_script;
 
 /// One caller in one region.

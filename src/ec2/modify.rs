@@ -36,13 +36,16 @@ impl Cloud {
     /// An instance without our mark, or EC2's refusal.
     pub async fn modify(&self, modify: &Modify, sink: Sink<'_>) -> Result<(), CloudError> {
         let id = &modify.id;
-        self.our_instance(id).await?;
+        let one = self.our_instance(id).await?;
+        // First: what the instance says is what the next plan looks at.
+        self.tag_parts(&one, modify, sink).await?;
         let mut set = modify.set_tags.clone();
         let asked = set.remove(asked::TAG);
         if modify.ttl.is_some() {
             set.remove(tags::HASH);
         }
-        self.tag(id, &set, &modify.remove_tags).await?;
+        let id_alone = std::slice::from_ref(id);
+        self.tag(id_alone, &set, &modify.remove_tags).await?;
         if let Some(groups) = &modify.security_group_ids {
             self.attribute(id, |call| call.set_groups(Some(groups.clone()))).await?;
         }
@@ -50,8 +53,8 @@ impl Cloud {
             let value = AttributeBooleanValue::builder().value(protected).build();
             self.attribute(id, |call| call.disable_api_termination(value)).await?;
         }
-        if let Some(hops) = modify.hop_limit {
-            self.metadata(id, hops).await?;
+        if modify.hop_limit.is_some() || modify.require_tokens {
+            self.metadata(id, modify.hop_limit).await?;
         }
         if let Some(ttl) = modify.ttl {
             let shutdown = if ttl.is_some() { "terminate" } else { "stop" };
@@ -62,7 +65,7 @@ impl Cloud {
             self.change_type(id, kind, sink).await?;
         }
         let asked = asked.map(|asked| (asked::TAG.to_owned(), asked)).into_iter().collect();
-        self.tag(id, &asked, &[]).await
+        self.tag(id_alone, &asked, &[]).await
     }
 
     /// Starts a stopped instance and waits until it runs; one on its way to stopped is awaited first.
@@ -87,30 +90,31 @@ impl Cloud {
     /// An instance without our mark, or EC2's refusal.
     pub async fn set_tag(&self, id: &str, key: &str, value: &str) -> Result<(), CloudError> {
         self.our_instance(id).await?;
-        self.tag(id, &[(key.to_owned(), value.to_owned())].into(), &[]).await
+        self.tag(&[id.to_owned()], &[(key.to_owned(), value.to_owned())].into(), &[]).await
     }
 
     /// The instance, if it carries our mark.
-    async fn our_instance(&self, id: &str) -> Result<Instance, CloudError> {
+    pub(super) async fn our_instance(&self, id: &str) -> Result<Instance, CloudError> {
         let foreign = || CloudError::Foreign { what: format!("instance {id}") };
         let one = self.instance(id).await?.ok_or_else(foreign)?;
         owned(&one, None).ok_or_else(foreign)?;
         Ok(one)
     }
 
-    async fn tag(
+    pub(super) async fn tag(
         &self,
-        id: &str,
+        ids: &[String],
         set: &BTreeMap<String, String>,
         remove: &[String],
     ) -> Result<(), CloudError> {
         if !set.is_empty() {
-            let call = self.client.create_tags().resources(id).set_tags(Some(tags::to_sdk(set)));
+            let call =
+                self.client.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(tags::to_sdk(set)));
             call.send().await.map_err(self.failed("CreateTags"))?;
         }
         if !remove.is_empty() {
             let keys = remove.iter().map(|key| Tag::builder().key(key).build()).collect();
-            let call = self.client.delete_tags().resources(id).set_tags(Some(keys));
+            let call = self.client.delete_tags().set_resources(Some(ids.to_vec())).set_tags(Some(keys));
             call.send().await.map_err(self.failed("DeleteTags"))?;
         }
         Ok(())
@@ -126,24 +130,62 @@ impl Cloud {
         call.send().await.map(drop).map_err(self.failed(MODIFY))
     }
 
-    async fn metadata(&self, id: &str, hops: u32) -> Result<(), CloudError> {
-        let hops = i32::try_from(hops).unwrap_or(i32::MAX);
+    async fn metadata(&self, id: &str, hops: Option<u32>) -> Result<(), CloudError> {
+        let hops = hops.map(|hops| i32::try_from(hops).unwrap_or(i32::MAX));
         let call = self.client.modify_instance_metadata_options().instance_id(id);
-        let call = call.http_tokens(HttpTokensState::Required).http_put_response_hop_limit(hops);
+        let call = call.http_tokens(HttpTokensState::Required).set_http_put_response_hop_limit(hops);
         call.send().await.map(drop).map_err(self.failed("ModifyInstanceMetadataOptions"))
     }
 
-    async fn change_type(&self, id: &str, kind: &str, sink: Sink<'_>) -> Result<(), CloudError> {
-        let before = state(&self.our_instance(id).await?);
-        let runs = matches!(before, InstanceState::Pending | InstanceState::Running);
-        if runs {
-            let answer = self.client.stop_instances().instance_ids(id).send().await;
-            answer.map_err(self.failed("StopInstances"))?;
+    /// A running instance is stopped for it, and started. Where that fails half-way it is started with the
+    /// type that it had: a machine that ran does not stay stopped for an edit that cannot be made.
+    async fn change_type(&self, id: &str, wanted: &str, sink: Sink<'_>) -> Result<(), CloudError> {
+        let before = self.our_instance(id).await?;
+        if !matches!(state(&before), InstanceState::Pending | InstanceState::Running) {
+            self.wait_stopped(id, sink).await?;
+            return self.set_type(id, wanted).await;
         }
-        self.wait_stopped(id, sink).await?;
+        let kind = before.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
+        let answer = self.client.stop_instances().instance_ids(id).send().await;
+        answer.map_err(self.failed("StopInstances"))?;
+        let changed = async {
+            self.wait_stopped(id, sink).await?;
+            self.set_type(id, wanted).await?;
+            self.start(id, sink).await
+        };
+        let source = match changed.await {
+            Ok(()) => return Ok(()),
+            Err(ended @ CloudError::Ended { .. }) => return Err(ended),
+            Err(error) => Box::new(error),
+        };
+        let (id, wanted) = (id.to_owned(), wanted.to_owned());
+        match self.start_as(&id, &kind, sink).await {
+            Ok(true) => Err(CloudError::StartedAgain { id, kind, wanted, source }),
+            Ok(false) => Err(*source),
+            Err(back) => {
+                let back = crate::explain::chain(&back);
+                Err(CloudError::LeftStopped { id, kind, wanted, back, source })
+            }
+        }
+    }
+
+    /// Starts a stopped instance with the type that it had; false where it does not stand still.
+    async fn start_as(&self, id: &str, kind: &str, sink: Sink<'_>) -> Result<bool, CloudError> {
+        let found = self.our_instance(id).await?;
+        match state(&found) {
+            InstanceState::Stopped => {}
+            InstanceState::Stopping => self.wait_stopped(id, sink).await?,
+            _ => return Ok(false),
+        }
+        if found.instance_type().is_none_or(|found| found.as_str() != kind) {
+            self.set_type(id, kind).await?;
+        }
+        self.start(id, sink).await.map(|()| true)
+    }
+
+    async fn set_type(&self, id: &str, kind: &str) -> Result<(), CloudError> {
         let value = AttributeValue::builder().value(kind).build();
-        self.attribute(id, |call| call.instance_type(value)).await?;
-        if runs { self.start(id, sink).await } else { Ok(()) }
+        self.attribute(id, |call| call.instance_type(value)).await
     }
 
     async fn wait_stopped(&self, id: &str, sink: Sink<'_>) -> Result<(), CloudError> {

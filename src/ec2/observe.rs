@@ -195,33 +195,29 @@ impl Cloud {
         }
     }
 
-    /// Termination protection of each live one; it stays `None` where EC2 does not say, which does not
-    /// keep a plan from being right.
+    /// Termination protection of each live one. Where EC2 does not say, a plan is still right, and says what
+    /// it does not know.
     pub(super) async fn protections(&self, instances: &mut [OwnedInstance]) {
-        let live = instances.iter().filter(|one| one.state.is_live());
-        let ids: Vec<String> = live.map(|one| one.id.clone()).collect();
-        let protected = self.protected(&ids).await;
-        for one in instances {
-            one.protected = protected.get(&one.id).copied();
-        }
-    }
-
-    /// Termination protection of each; those that EC2 does not say are left out.
-    async fn protected(&self, ids: &[String]) -> BTreeMap<String, bool> {
-        let mut found = BTreeMap::new();
-        for some in ids.chunks(AT_ONCE) {
-            for (id, value) in some.iter().zip(join_all(some.iter().map(|id| self.is_protected(id))).await) {
-                found.extend(value.map(|value| (id.clone(), value)));
+        let mut live: Vec<&mut OwnedInstance> =
+            instances.iter_mut().filter(|one| one.state.is_live()).collect();
+        for some in live.chunks_mut(AT_ONCE) {
+            let said = join_all(some.iter().map(|one| self.is_protected(&one.id))).await;
+            for (one, said) in some.iter_mut().zip(said) {
+                match said {
+                    Ok(protected) => one.protected = Some(protected),
+                    Err(error) => one.protection_unseen = Some(error.cause()),
+                }
             }
         }
-        found
     }
 
-    async fn is_protected(&self, id: &str) -> Option<bool> {
+    async fn is_protected(&self, id: &str) -> Result<bool, CloudError> {
+        const ACTION: &str = "DescribeInstanceAttribute";
         let call = self.client.describe_instance_attribute().instance_id(id);
         let call = call.attribute(InstanceAttributeName::DisableApiTermination);
-        let answer = call.send().await.map_err(self.failed("DescribeInstanceAttribute"));
-        answer.ok()?.disable_api_termination?.value
+        let answer = call.send().await.map_err(self.failed(ACTION))?;
+        let said = answer.disable_api_termination.and_then(|said| said.value);
+        said.ok_or(CloudError::Incomplete { action: ACTION, what: "termination protection" })
     }
 
     /// Instances of every a3 deployment in this region that carry a whole mark, all states; the

@@ -15,6 +15,9 @@ const NOBODYS_KEY: &str =
 /// What would be made by a call that ignored `DryRun`.
 const NAME: &str = "a3-doctor";
 
+/// The calls that make something.
+const MAKES: [&str; 3] = ["ec2:CreateSecurityGroup", "ec2:ImportKeyPair", "ec2:RunInstances"];
+
 /// Whether a call is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permission {
@@ -54,30 +57,37 @@ impl Cloud {
     }
 
     async fn may_look_further(&self) -> Vec<Asked> {
-        let (rules, groups, subnets, vpcs) = join!(
+        let (rules, groups, subnets, tags, vpcs) = join!(
             self.client.describe_security_group_rules().dry_run(true).send(),
             self.client.describe_security_groups().dry_run(true).send(),
             self.client.describe_subnets().dry_run(true).send(),
+            self.client.describe_tags().dry_run(true).send(),
             self.client.describe_vpcs().dry_run(true).send(),
         );
         vec![
             judge("ec2:DescribeSecurityGroupRules", rules),
             judge("ec2:DescribeSecurityGroups", groups),
             judge("ec2:DescribeSubnets", subnets),
+            judge("ec2:DescribeTags", tags),
             judge("ec2:DescribeVpcs", vpcs),
         ]
     }
 
+    /// What would be made by an endpoint that passes `DryRun` over is not asked there.
     async fn may_make(&self, ec2: &Ec2) -> Vec<Asked> {
+        if let Some(why) = self.dry_run().await.against() {
+            return MAKES.map(|action| (action, Permission::NotChecked(why.clone()))).into();
+        }
+        let [make_group, import_key, _] = MAKES;
         let group = self.client.create_security_group().group_name(NAME).description(NAME).dry_run(true);
         let key = Blob::new(NOBODYS_KEY.as_bytes());
         let key = self.client.import_key_pair().key_name(NAME).public_key_material(key).dry_run(true);
         let (group, key, launch) = join!(group.send(), key.send(), self.may_run_instances(ec2));
-        vec![judge("ec2:CreateSecurityGroup", group), judge("ec2:ImportKeyPair", key), launch]
+        vec![judge(make_group, group), judge(import_key, key), launch]
     }
 
     async fn may_run_instances(&self, ec2: &Ec2) -> Asked {
-        let action = "ec2:RunInstances";
+        let [.., action] = MAKES;
         let image = match self.image(&ec2.ami).await {
             Ok(Some(image)) => image.id,
             Ok(None) => return (action, Permission::NotChecked("no AMI fits".to_owned())),

@@ -8,19 +8,20 @@
 //! a launch, a group or a key pair has none either, and is asked, since most of what goes wrong goes
 //! wrong there.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::operation::modify_instance_attribute::builders::ModifyInstanceAttributeFluentBuilder;
 use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, IpPermission, IpRange, Tag};
 
-use super::{Cloud, CloudError, firewall, tags};
+use super::dry_run::judge;
+use super::{Cloud, CloudError, firewall, parts, tags};
 use crate::explain::Explain as _;
 use crate::observed::{CallSaid, CallSeen, CloudSeen, InstanceState, OwnedInstance, SecurityGroup};
-use crate::plan::names;
 use crate::plan::step::{Firewall, Launch, Modify, Rule};
 use crate::spec::Protocol;
 
 const NO_FORM: &str = "not asked: an endpoint that ignores DryRun would do it";
 const NO_ID: &str = "not asked: what it is about does not exist yet";
-const IGNORED: &str = "not asked: this endpoint ignores DryRun";
 
 const RUN: &str = "ec2:RunInstances";
 const MODIFY: &str = "ec2:ModifyInstanceAttribute";
@@ -35,18 +36,17 @@ const NOBODYS_RULE: (i32, &str) = (9, "192.0.2.0/32");
 const NOBODYS_TAG: &str = "a3:dry-run";
 
 impl Cloud {
-    /// Whether the endpoint heeds `DryRun`, asked with a call that only looks.
-    pub async fn heeds_dry_run(&self) -> bool {
-        self.client.describe_instances().dry_run(true).send().await.is_err()
-    }
-
-    /// Asks about a launch. A key pair or group that the plan makes first is left out of the question.
-    pub async fn may_launch(&self, deployment: &str, launch: &Launch, seen: &CloudSeen) -> Vec<CallSeen> {
-        let managed = names::managed(deployment, &launch.slot.group);
+    /// Asks about a launch. A key pair or group that the plan makes first is left out of the question:
+    /// `imported` is the pair that a step before the launch imports.
+    pub async fn may_launch(
+        &self,
+        deployment: &str,
+        launch: &Launch,
+        seen: &CloudSeen,
+        imported: Option<&str>,
+    ) -> Vec<CallSeen> {
         let mut launch = launch.clone();
-        if launch.key_name.as_ref() == Some(&managed) && seen.key_pair.is_none() {
-            launch.key_name = None;
-        }
+        launch.key_name = launch.key_name.filter(|name| Some(name.as_str()) != imported);
         let group = seen.security_group.as_ref().map(|group| group.id.as_str());
         let said = match self.run_instances_once(deployment, &launch, group, NOBODYS_TAG) {
             // The token of a launch must not be used up by a question.
@@ -64,18 +64,9 @@ impl Cloud {
 
     /// Asks about the calls that change the instance `one` as `modify` says.
     pub async fn may_modify(&self, modify: &Modify, one: &OwnedInstance) -> Vec<CallSeen> {
-        let mut calls = Vec::new();
-        if !modify.set_tags.is_empty() {
-            calls.push(self.may_tag(modify, one).await);
-        }
-        if !modify.remove_tags.is_empty() {
-            let nobodys = Tag::builder().key(NOBODYS_TAG).build();
-            let call = self.client.delete_tags().resources(&one.id).tags(nobodys).dry_run(true);
-            let said = judge(call.send().await.map_err(self.failed("DeleteTags")));
-            calls.push(CallSeen { action: "ec2:DeleteTags", said });
-        }
+        let mut calls = self.may_tag(modify, one).await;
         calls.extend(self.may_set_attributes(modify, one).await);
-        if modify.hop_limit.is_some() {
+        if modify.hop_limit.is_some() || modify.require_tokens {
             let hops = one.hop_limit.and_then(|hops| i32::try_from(hops).ok());
             let call = self.client.modify_instance_metadata_options().instance_id(&one.id);
             let call = call.set_http_put_response_hop_limit(hops).dry_run(true);
@@ -92,15 +83,42 @@ impl Cloud {
         calls
     }
 
-    async fn may_tag(&self, modify: &Modify, one: &OwnedInstance) -> CallSeen {
-        let there = one
-            .tags
-            .iter()
-            .filter(|(key, _)| modify.set_tags.contains_key(*key) || key.as_str() == tags::DEPLOYMENT);
-        let there = there.map(|(key, value)| (key.clone(), value.clone())).collect();
-        let call = self.client.create_tags().resources(&one.id).set_tags(Some(tags::to_sdk(&there)));
-        let said = judge(call.dry_run(true).send().await.map_err(self.failed("CreateTags")));
-        CallSeen { action: CREATE_TAGS, said }
+    /// Of the instance, and of what was launched with it where the tags are the person's.
+    async fn may_tag(&self, modify: &Modify, one: &OwnedInstance) -> Vec<CallSeen> {
+        let mut calls = Vec::new();
+        let mut asked = vec![(vec![one.id.clone()], tags_there(modify, one))];
+        if parts::persons(modify) != Default::default() {
+            let mark = one.tags.iter().filter(|(key, _)| key.as_str() == tags::OWN);
+            match self.parts_of(&one.id).await {
+                Ok(parts) if parts.is_empty() => {}
+                Ok(parts) => {
+                    asked.push((parts, mark.map(|(key, value)| (key.clone(), value.clone())).collect()))
+                }
+                Err(error) => {
+                    let why = format!("volumes and interfaces keep the tags that they have: {error}");
+                    calls.push(not_asked("ec2:DescribeTags", &why));
+                }
+            }
+        }
+        for (ids, there) in asked {
+            if !modify.set_tags.is_empty() {
+                let call = self.client.create_tags().set_resources(Some(ids.clone()));
+                let call = call.set_tags(Some(tags::to_sdk(&there))).dry_run(true);
+                let said = judge(call.send().await.map_err(self.failed("CreateTags")));
+                calls.push(CallSeen { action: CREATE_TAGS, said });
+            }
+            if !modify.remove_tags.is_empty() {
+                let nobodys = Tag::builder().key(NOBODYS_TAG).build();
+                let call = self.client.delete_tags().set_resources(Some(ids)).tags(nobodys).dry_run(true);
+                let said = judge(call.send().await.map_err(self.failed("DeleteTags")));
+                calls.push(CallSeen { action: "ec2:DeleteTags", said });
+            }
+        }
+        calls
+    }
+
+    async fn parts_of(&self, id: &str) -> Result<Vec<String>, CloudError> {
+        self.parts(&self.our_instance(id).await?).await
     }
 
     /// One attribute a call: what a policy says may hang on which it is.
@@ -143,7 +161,8 @@ impl Cloud {
             let call = self.new_group(deployment, wanted).dry_run(true);
             let said = judge(call.send().await.map_err(self.failed("CreateSecurityGroup")));
             let created = CallSeen { action: "ec2:CreateSecurityGroup", said };
-            return vec![created, not_asked(AUTHORIZE, NO_ID)];
+            // Its rules, and which were asked for, as a tag.
+            return vec![created, not_asked(AUTHORIZE, NO_ID), not_asked(CREATE_TAGS, NO_ID)];
         };
         let mut calls = Vec::new();
         if !wanted.open.is_empty() {
@@ -174,13 +193,21 @@ impl Cloud {
         calls
     }
 
-    /// Asks about the import of a key pair.
-    pub async fn may_import_key(&self, deployment: &str, name: &str, public_key: &str) -> Vec<CallSeen> {
+    /// Asks about the import of a key pair, which may take the place of an earlier one.
+    pub async fn may_import_key(
+        &self,
+        deployment: &str,
+        name: &str,
+        public_key: &str,
+        replaces: bool,
+    ) -> Vec<CallSeen> {
         let said = match self.new_key(deployment, name, public_key) {
             Ok(call) => judge(call.dry_run(true).send().await.map_err(self.failed("ImportKeyPair"))),
             Err(error) => CallSaid::Refused { cause: error.cause(), missing_right: false },
         };
-        vec![CallSeen { action: "ec2:ImportKeyPair", said }]
+        let mut calls = vec![CallSeen { action: "ec2:ImportKeyPair", said }];
+        calls.extend(replaces.then(|| never_asked("ec2:DeleteKeyPair")));
+        calls
     }
 }
 
@@ -190,13 +217,15 @@ pub fn never_asked(action: &'static str) -> CallSeen {
     not_asked(action, NO_FORM)
 }
 
-/// A call to an endpoint that passes `DryRun` over.
-pub fn ignored(action: &'static str) -> CallSeen {
-    not_asked(action, IGNORED)
+pub(crate) fn not_asked(action: &'static str, why: &str) -> CallSeen {
+    CallSeen { action, said: CallSaid::NotChecked(why.to_owned()) }
 }
 
-fn not_asked(action: &'static str, why: &str) -> CallSeen {
-    CallSeen { action, said: CallSaid::NotChecked(why.to_owned()) }
+/// Of the tags that are to be set those that are there, as they are, and one that always is.
+fn tags_there(modify: &Modify, one: &OwnedInstance) -> BTreeMap<String, String> {
+    let asked = |key: &str| modify.set_tags.contains_key(key) || key == tags::DEPLOYMENT;
+    let there = one.tags.iter().filter(|(key, _)| asked(key));
+    there.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// A rule as it was opened; none where it names something else than an address.
@@ -205,78 +234,4 @@ fn rule(there: &crate::observed::IngressRule) -> Option<Rule> {
     let cidr = there.cidr.clone().filter(|_| one)?;
     let protocol: Protocol = there.protocol?;
     Some(Rule { protocol, port: there.from_port, cidr, description: there.description.clone() })
-}
-
-/// The codes are those of <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
-fn judge<T>(answer: Result<T, CloudError>) -> CallSaid {
-    let error = match answer {
-        Ok(_) => return CallSaid::NotChecked("asked, and the endpoint ignored DryRun".to_owned()),
-        Err(error) => error,
-    };
-    match error.code() {
-        Some("DryRunOperation") => CallSaid::Allowed,
-        // Asked in a form that changes nothing, and EC2 says so: the right is there.
-        Some(
-            "InvalidPermission.Duplicate"
-            | "InvalidPermission.NotFound"
-            | "InvalidGroup.Duplicate"
-            | "InvalidKeyPair.Duplicate"
-            | "IncorrectInstanceState"
-            | "IncorrectState",
-        ) => CallSaid::Allowed,
-        Some(code) if passes(code) => CallSaid::NotChecked(format!("EC2 did not say ({code})")),
-        Some(_) => {
-            let missing_right = matches!(error, CloudError::Denied { .. });
-            CallSaid::Refused { cause: error.cause(), missing_right }
-        }
-        None => CallSaid::NotChecked(format!("EC2 did not say ({})", error.cause().message)),
-    }
-}
-
-/// Codes of troubles that pass, and say nothing about the call.
-fn passes(code: &str) -> bool {
-    matches!(
-        code,
-        "RequestLimitExceeded"
-            | "Throttling"
-            | "ThrottlingException"
-            | "InternalError"
-            | "InternalFailure"
-            | "ServiceUnavailable"
-            | "Unavailable"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(code: &str) -> CallSaid {
-        let error = CloudError::Refused {
-            action: "RunInstances",
-            region: "r".into(),
-            code: code.into(),
-            message: "words".into(),
-        };
-        judge::<()>(Err(error))
-    }
-
-    #[test]
-    fn codes_are_told_apart() {
-        assert_eq!(said("DryRunOperation"), CallSaid::Allowed);
-        assert_eq!(said("InvalidPermission.Duplicate"), CallSaid::Allowed);
-        assert!(matches!(said("InternalError"), CallSaid::NotChecked(_)));
-        assert!(matches!(judge(Ok(())), CallSaid::NotChecked(_)));
-        for code in ["VcpuLimitExceeded", "UnsupportedOperation", "InvalidParameterValue"] {
-            let CallSaid::Refused { cause, missing_right: false } = said(code) else { panic!("{code}") };
-            assert!(cause.help.is_some(), "{code}");
-        }
-        let denied = CloudError::Denied {
-            permission: "ec2:CreateTags".into(),
-            region: "r".into(),
-            code: "UnauthorizedOperation".into(),
-            message: "words".into(),
-        };
-        assert!(matches!(judge::<()>(Err(denied)), CallSaid::Refused { missing_right: true, .. }));
-    }
 }

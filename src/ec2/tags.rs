@@ -103,6 +103,8 @@ mod tests {
         let own = own_tags::TAG;
         let wanted = ["Name", asked::TAG, DEPLOYMENT, GENERATION, HASH, INSTANCE, OWN, own, VERSION, "team"];
         assert_eq!(keys, wanted);
+        // Beside the person's, and with those that come later.
+        assert_eq!(keys.len() - 1 + [HOST_KEY, DEADLINE].len(), crate::spec::OWN_TAGS);
         assert_eq!(tags[INSTANCE], "web/0");
         assert_eq!(tags[OWN], "token");
         assert_eq!(tags["Name"], launch.name);

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 
 use super::World;
-use crate::ec2::{Cloud, ignored, never_asked};
+use crate::ec2::{Cloud, never_asked, not_asked};
 use crate::explain::Explain as _;
 use crate::observed::{CallSaid, CallSeen, Cause, Observed};
-use crate::plan::step::{Action, Plan, Step, StepId};
+use crate::plan::step::{Action, Change, Plan, Step, StepId};
 use crate::spec::Spec;
 
 /// Steps asked about at once: EC2 throttles by account and region.
@@ -23,25 +23,25 @@ pub async fn preflight(
     observed: &Observed,
     plan: &Plan,
 ) -> Vec<(StepId, CallSeen)> {
-    let heeds = endpoints(world, plan).await;
+    let against = endpoints(world, plan).await;
     let asked = stream::iter(without_repeats(plan)).map(async |step| {
         let calls = match group(&step.action) {
-            None => actions(&step.action).iter().map(|action| never_asked(action)).collect(),
-            Some(group) if heeds.get(group) == Some(&false) => {
-                actions(&step.action).iter().map(|action| ignored(action)).collect()
-            }
-            Some(group) => ask(spec, (world, observed), group, &step.action).await,
+            None => actions(step).iter().map(|action| never_asked(action)).collect(),
+            Some(group) => match against.get(group) {
+                Some(why) => actions(step).iter().map(|action| not_asked(action, why)).collect(),
+                None => ask((spec, plan), (world, observed), group, step).await,
+            },
         };
         calls.into_iter().map(|call| (step.id, call)).collect::<Vec<_>>()
     });
     asked.buffered(AT_ONCE).concat().await
 }
 
-/// By group, whether its endpoint heeds `DryRun`; only of groups that are to be asked something.
-async fn endpoints<'a>(world: &World, plan: &'a Plan) -> BTreeMap<&'a str, bool> {
+/// By group, why its endpoint is asked nothing; only of groups that would be asked something.
+async fn endpoints<'a>(world: &World, plan: &'a Plan) -> BTreeMap<&'a str, String> {
     let groups: BTreeSet<&str> = plan.steps.iter().filter_map(|step| group(&step.action)).collect();
     let asked = groups.into_iter().map(async |group| match world.clouds.get(group) {
-        Some(Ok(cloud)) => Some((group, cloud.heeds_dry_run().await)),
+        Some(Ok(cloud)) => cloud.dry_run().await.against().map(|why| (group, why)),
         _ => None,
     });
     join_all(asked).await.into_iter().flatten().collect()
@@ -75,11 +75,19 @@ fn group(action: &Action) -> Option<&str> {
 }
 
 /// The IAM actions of a step that nobody asks about, or cannot ask about.
-fn actions(action: &Action) -> &'static [&'static str] {
-    match action {
+fn actions(step: &Step) -> &'static [&'static str] {
+    match &step.action {
+        Action::Launch(launch) if launch.replaces.is_some() => {
+            &["ec2:CreateTags", "ec2:RunInstances", "ec2:TerminateInstances"]
+        }
         Action::Launch(_) => &["ec2:CreateTags", "ec2:RunInstances"],
         Action::Modify(_) => &["ec2:CreateTags", "ec2:ModifyInstanceAttribute"],
-        Action::Firewall(_) => &["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup"],
+        Action::Firewall(_) => {
+            &["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup", "ec2:CreateTags"]
+        }
+        Action::ImportKey { .. } if step.change == Change::Replace => {
+            &["ec2:DeleteKeyPair", "ec2:ImportKeyPair"]
+        }
         Action::ImportKey { .. } => &["ec2:ImportKeyPair"],
         Action::Start { .. } => &["ec2:StartInstances"],
         Action::Terminate { .. } => &["ec2:TerminateInstances"],
@@ -90,15 +98,15 @@ fn actions(action: &Action) -> &'static [&'static str] {
 }
 
 async fn ask(
-    spec: &Spec,
+    (spec, plan): (&Spec, &Plan),
     (world, observed): (&World, &Observed),
     group: &str,
-    action: &Action,
+    step: &Step,
 ) -> Vec<CallSeen> {
     let seen = observed.clouds.get(group).and_then(|seen| seen.present());
     let (Some(Ok(cloud)), Some(seen)) = (world.clouds.get(group), seen) else { return Vec::new() };
-    match action {
-        Action::Launch(launch) => cloud.may_launch(&spec.name, launch, seen).await,
+    match &step.action {
+        Action::Launch(launch) => cloud.may_launch(&spec.name, launch, seen, imported(plan, group)).await,
         Action::Modify(modify) => match seen.instances.iter().find(|one| one.id == modify.id) {
             Some(one) => cloud.may_modify(modify, one).await,
             None => Vec::new(),
@@ -106,15 +114,30 @@ async fn ask(
         Action::Firewall(firewall) => {
             cloud.may_change_firewall(&spec.name, firewall, seen.security_group.as_ref()).await
         }
-        Action::ImportKey { name, .. } => import_key(spec, cloud, group, name).await,
+        Action::ImportKey { name, .. } => {
+            import_key(spec, cloud, (group, name), step.change == Change::Replace).await
+        }
         _ => Vec::new(),
     }
 }
 
-async fn import_key(spec: &Spec, cloud: &Cloud, group: &str, name: &str) -> Vec<CallSeen> {
+/// The key pair that a plan imports for a group.
+fn imported<'a>(plan: &'a Plan, wanted: &str) -> Option<&'a str> {
+    plan.steps.iter().find_map(|step| match &step.action {
+        Action::ImportKey { group, name } if group == wanted => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+async fn import_key(
+    spec: &Spec,
+    cloud: &Cloud,
+    (group, name): (&str, &str),
+    replaces: bool,
+) -> Vec<CallSeen> {
     let file = spec.groups.get(group).and_then(|group| group.ssh.identity_file.as_ref());
     let cause = match file.map(|file| crate::ssh::public_key(file)) {
-        Some(Ok(public)) => return cloud.may_import_key(&spec.name, name, &public).await,
+        Some(Ok(public)) => return cloud.may_import_key(&spec.name, name, &public, replaces).await,
         Some(Err(error)) => error.cause(),
         None => no_key(group),
     };

@@ -314,14 +314,20 @@ pub struct OwnedInstance {
     pub iam_instance_profile: Option<String>,
     /// The metadata service's hop limit.
     pub hop_limit: Option<u32>,
+    /// Whether the metadata service wants a session's token (IMDSv2 only); `None` where EC2 does not say.
+    #[serde(default)]
+    pub tokens_required: Option<bool>,
     /// Public IPv4.
     pub public_ip: Option<String>,
     /// Private IPv4.
     pub private_ip: Option<String>,
     /// Whether it is a spot instance.
     pub spot: bool,
-    /// EC2's termination protection; `None` where it was not asked.
+    /// EC2's termination protection; `None` where it was not asked, or not said.
     pub protected: Option<bool>,
+    /// Why EC2 did not say whether it is protected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection_unseen: Option<Cause>,
     /// Tag `a3:hash`: launch settings that EC2 does not return.
     pub hash: Option<String>,
     /// Tag `a3:ssh-host-key`.

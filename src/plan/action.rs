@@ -379,6 +379,9 @@ pub struct Modify {
     pub instance_type: Option<String>,
     /// A new hop limit.
     pub hop_limit: Option<u32>,
+    /// The metadata service is to want a session's token again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_tokens: bool,
     /// Termination protection.
     pub protected: Option<bool>,
     /// A new deadline: seconds from first boot.

@@ -31,31 +31,20 @@ const UNSAID: &str = "-";
 pub(crate) struct Asked(BTreeMap<String, String>);
 
 /// The tag's value: `1 groups=- hops=1 … tags=… type=t2.micro`. It holds no clock, user or random value.
-pub(crate) fn to_tag(ec2: &Ec2) -> String {
-    let limit = ec2.metadata_options.http_put_response_hop_limit;
-    let protect = match ec2.disable_api_termination {
-        None => UNSAID,
-        Some(true) => "1",
-        Some(false) => "0",
-    };
-    let mut fields: BTreeMap<String, String> = BTreeMap::new();
-    let mut ask = |field: &str, value: String| drop(fields.insert(field.to_owned(), value));
-    ask("type", ec2.instance_type.clone());
-    ask("hops", limit.to_string());
-    ask("protect", protect.to_owned());
-    ask("groups", groups(&ec2.vpc_security_group_ids));
-    ask("profile", profile(ec2.iam_instance_profile.as_deref()));
-    ask("price", price(ec2));
-    ask("tags", ec2.tags.iter().map(|(key, value)| tag(key, value)).collect());
-    Asked(fields).to_tag()
+/// `key` is the fingerprint of the managed pair that a launch takes, where there is one.
+pub(crate) fn to_tag(ec2: &Ec2, key: Option<&str>) -> String {
+    Asked::of_spec(ec2, key).to_tag()
 }
 
-/// The tag's value after a change in place: the price stays what the launch asked for.
+/// The tag's value after a change in place: price and key stay what the launch asked for.
 pub(crate) fn after_change(one: &OwnedInstance, ec2: &Ec2) -> String {
-    let mut asked = Asked::parse(&to_tag(ec2)).unwrap_or_default();
-    match Asked::of(one).as_ref().and_then(|launched| launched.get("price")) {
-        Some(price) => drop(asked.0.insert("price".into(), price.to_owned())),
-        None => drop(asked.0.remove("price")),
+    let mut asked = Asked::of_spec(ec2, None);
+    let launched = Asked::of(one);
+    for field in ["price", "key"] {
+        match launched.as_ref().and_then(|launched| launched.get(field)) {
+            Some(value) => drop(asked.0.insert(field.into(), value.to_owned())),
+            None => drop(asked.0.remove(field)),
+        }
     }
     asked.to_tag()
 }
@@ -73,6 +62,28 @@ impl Asked {
         Self::parse(one.tags.get(TAG)?)
     }
 
+    fn of_spec(ec2: &Ec2, key: Option<&str>) -> Self {
+        let limit = ec2.metadata_options.http_put_response_hop_limit;
+        let protect = match ec2.disable_api_termination {
+            None => UNSAID,
+            Some(true) => "1",
+            Some(false) => "0",
+        };
+        let mut fields: BTreeMap<String, String> = BTreeMap::new();
+        let mut ask = |field: &str, value: String| drop(fields.insert(field.to_owned(), value));
+        ask("type", ec2.instance_type.clone());
+        ask("hops", limit.to_string());
+        ask("protect", protect.to_owned());
+        ask("groups", groups(&ec2.vpc_security_group_ids));
+        ask("profile", profile(ec2.iam_instance_profile.as_deref()));
+        ask("price", price(ec2));
+        if let Some(key) = key {
+            ask("key", short(key, WIDTH));
+        }
+        ask("tags", ec2.tags.iter().map(|(key, value)| tag(key, value)).collect());
+        Self(fields)
+    }
+
     fn parse(tag: &str) -> Option<Self> {
         let fields = tag.strip_prefix("1 ")?.split(' ');
         let pairs = fields.map(|field| field.split_once('='));
@@ -88,9 +99,9 @@ impl Asked {
             let fields: Vec<String> = fields.map(|(field, value)| format!("{field}={value}")).collect();
             format!("1 {}", fields.join(" "))
         };
-        let whole = text("");
-        // Then of the tags it is not known who changed them.
-        if whole.len() <= LONGEST { whole } else { text("tags") }
+        // Where it does not fit, it is not known which key it was, or else who changed the tags.
+        let mut texts = ["", "key"].into_iter().map(text);
+        texts.find(|text| text.len() <= LONGEST).unwrap_or_else(|| text("tags"))
     }
 
     fn get(&self, field: &str) -> Option<&str> {
@@ -163,6 +174,11 @@ impl<'a> Origins<'a> {
             |value: &str| asked.as_bytes().chunks(TAG_WIDTH).any(|known| known == tag(key, value).as_bytes());
         let found = self.one.tags.get(key);
         origin(wanted.is_some_and(has), found.is_some_and(|found| has(found)), || Shown::NotKnown)
+    }
+
+    /// Whether it was launched with the key of this fingerprint; `None` where that is not known.
+    pub(super) fn launched_with(&self, fingerprint: &str) -> Option<bool> {
+        Some(self.asked.as_ref()?.get("key")? == short(fingerprint, WIDTH))
     }
 
     /// Whether another highest price was asked for at the launch.
@@ -244,9 +260,10 @@ mod tests {
 
     #[test]
     fn the_value_says_everything_and_nothing_of_whom_or_when() {
-        assert_eq!(to_tag(&ec2()), "1 groups=- hops=1 price=- profile=- protect=- tags= type=t2.micro");
-        let asked = Asked::parse(&to_tag(&ec2())).unwrap();
-        assert_eq!(asked.to_tag(), to_tag(&ec2()));
+        assert_eq!(to_tag(&ec2(), None), "1 groups=- hops=1 price=- profile=- protect=- tags= type=t2.micro");
+        let tag = to_tag(&ec2(), Some("SHA256:mine"));
+        assert_eq!(Asked::parse(&tag).unwrap().to_tag(), tag);
+        assert!(tag.contains(" key=") && !tag.contains("mine"), "{tag}");
         assert_eq!(Asked::parse("2 groups=-"), None);
         assert_eq!(Asked::parse("1 nonsense"), None);
     }
@@ -260,10 +277,15 @@ mod tests {
         full.iam_instance_profile = Some("a profile".repeat(12));
         full.spot = Some(Spot { max_price: Some("0.0123".into()) });
         full.tags = (0..39).map(|number| (format!("{number:0128}"), "v".repeat(256))).collect();
-        let tag = to_tag(&full);
+        let key = Some("SHA256:mine");
+        let tag = to_tag(&full, key);
         assert!(tag.len() <= LONGEST && tag.contains(" tags="), "{}: {tag}", tag.len());
         full.instance_type = "x".repeat(60);
-        let tag = to_tag(&full);
-        assert!(tag.len() <= LONGEST && !tag.contains(" tags="), "{}: {tag}", tag.len());
+        let tag = to_tag(&full, key);
+        assert!(
+            tag.len() <= LONGEST && !tag.contains(" tags=") && tag.contains(" key="),
+            "{}: {tag}",
+            tag.len()
+        );
     }
 }

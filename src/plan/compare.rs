@@ -62,6 +62,13 @@ impl GroupContext<'_> {
             fields.push(change.by(origins.plain("hops", &hop_limit.to_string(), &found.to_string())));
             modify.hop_limit = Some(hop_limit);
         }
+        // Every launch asks for version 2 alone, whatever the spec says.
+        if one.tokens_required == Some(false) {
+            let (before, after) = (Shown::text("optional"), Shown::text("required"));
+            let change = FieldChange::changed("metadata_options.http_tokens", before, after);
+            fields.push(change.by(Origin::World));
+            modify.require_tokens = true;
+        }
         if let (Some(wanted), Some(found)) = (self.ec2.disable_api_termination, one.protected)
             && wanted != found
         {
@@ -72,7 +79,7 @@ impl GroupContext<'_> {
         }
     }
 
-    pub(super) fn compare_forcing(&self, one: &OwnedInstance) -> Vec<FieldChange> {
+    fn compare_forcing(&self, one: &OwnedInstance) -> Vec<FieldChange> {
         let mut changes = Vec::new();
         // What nobody can change there, the spec must have.
         let mut force = |field: &str, before: Shown, after: Shown, origin: Origin| {
@@ -208,6 +215,7 @@ impl Modify {
             security_group_ids: None,
             instance_type: None,
             hop_limit: None,
+            require_tokens: false,
             protected: None,
             ttl: None,
         }

@@ -9,6 +9,16 @@ use super::step::{Action, BlockedKind, Change, StepId};
 use crate::observed::OwnedInstance;
 use crate::spec::Ami;
 
+/// What is known of the key that a machine was launched with, which is not the spec's.
+enum LaunchedWith<'a> {
+    /// The one of this fingerprint.
+    Key(&'a str),
+    /// Not the spec's, and not the managed pair's of now.
+    Another,
+    /// It does not say; the managed pair is of this one now.
+    Perhaps(&'a str),
+}
+
 impl GroupContext<'_> {
     /// The key is create-only: only a launch needs the pair, and it is to be of the spec's key then.
     pub(super) fn import_key(&self, draft: &mut Draft) -> Option<StepId> {
@@ -48,6 +58,40 @@ impl GroupContext<'_> {
         (known != own && self.ec2.key_name.is_none()).then_some((known, own))
     }
 
+    /// The fingerprint of the managed pair's key, as it is when a machine is launched with it.
+    pub(super) fn launch_key(&self) -> Option<&str> {
+        let key = self.cloud.own_key.as_deref().or(self.cloud.key_pair.as_deref());
+        key.filter(|key| key.starts_with("SHA256:") && self.ec2.key_name.is_none())
+    }
+
+    /// What the spec's key is, and what is known of another one that a machine was launched with.
+    fn launched_with_other(&self, one: &OwnedInstance) -> Option<(&str, LaunchedWith<'_>)> {
+        let own = self.cloud.own_key.as_deref().filter(|_| self.ec2.key_name.is_none())?;
+        let origins = Origins::of(one);
+        let pair = self.cloud.key_pair.as_deref();
+        match origins.launched_with(own) {
+            Some(true) => None,
+            // The managed pair may be the one that it was launched with, or a later one.
+            Some(false) => match pair.filter(|pair| origins.launched_with(pair) == Some(true)) {
+                Some(pair) => Some((own, LaunchedWith::Key(pair))),
+                None => Some((own, LaunchedWith::Another)),
+            },
+            None => self.other_key().map(|(known, own)| (own, LaunchedWith::Perhaps(known))),
+        }
+    }
+
+    /// Of a machine that is replaced: which key lets in, before and after.
+    pub(super) fn other_key_field(&self, one: &OwnedInstance) -> Option<FieldChange> {
+        let managed = names::managed(&self.spec.name, &self.group.name);
+        let (own, known) =
+            self.launched_with_other(one).filter(|_| one.key_name.as_ref() == Some(&managed))?;
+        let before = match known {
+            LaunchedWith::Key(known) => Shown::text(known),
+            LaunchedWith::Another | LaunchedWith::Perhaps(_) => Shown::NotKnown,
+        };
+        Some(FieldChange::changed("ssh.identity_file", before, Shown::text(own)))
+    }
+
     pub(super) fn notice_create_only(&self, one: &OwnedInstance, draft: &mut Draft) {
         let slot = &one.slot;
         let managed = names::managed(&self.spec.name, &self.group.name);
@@ -57,9 +101,19 @@ impl GroupContext<'_> {
             draft.notices.push(format!(
                 "{slot}: key_name is `{was}`, the spec says `{wanted}`; a key is set at launch only (a3 apply --replace {slot})"
             ));
-        } else if let Some((known, own)) = self.other_key().filter(|(_, own)| !self.admits(own)) {
+        } else if let Some((own, known)) = self.launched_with_other(one).filter(|(own, _)| !self.admits(own))
+        {
+            let was = match known {
+                LaunchedWith::Key(known) => format!("it was launched with {known}"),
+                LaunchedWith::Another => "it was launched with another key".to_owned(),
+                LaunchedWith::Perhaps(known) => {
+                    format!(
+                        "the key pair `{managed}` is of {known}, and it was launched with that or an earlier one"
+                    )
+                }
+            };
             draft.notices.push(format!(
-                "{slot}: ssh.identity_file is {own}, it was launched with {known}; a key is set at launch only (a3 apply --replace {slot}; ssh.authorized_keys lets further ones in)"
+                "{slot}: ssh.identity_file is {own}, {was}; a key is set at launch only (a3 apply --replace {slot}; ssh.authorized_keys lets further ones in)"
             ));
         }
         if self.ec2.spot.is_some() && Origins::of(one).other_price(self.ec2) {

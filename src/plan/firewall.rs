@@ -35,7 +35,7 @@ pub(crate) fn plan(cx: &GroupContext<'_>, draft: &mut Draft) -> Option<StepId> {
     let present: &[IngressRule] = cloud.security_group.as_ref().map_or(&[], |found| &found.rules);
     // Without an address of one's own, one's rules cannot be judged.
     let judged = if cloud.caller_cidrs.is_empty() { &[] } else { present };
-    let closing = unwanted(judged, &wanted, &cloud.caller_id);
+    let closing = cx.unwanted(judged, &wanted);
     let stays = |there: &&IngressRule| !closing.iter().any(|gone| gone.id == there.id);
     let is_open = |rule: &Rule| present.iter().filter(stays).any(|there| covers(there, rule));
     let open: Vec<Rule> = wanted.iter().filter(|rule| !is_open(rule)).cloned().collect();
@@ -143,14 +143,46 @@ impl GroupContext<'_> {
     }
 
     /// Which rules a3 has opened once these are opened and closed. Those that somebody else took away from
-    /// another caller are still to be missed by that one.
+    /// another caller are still to be missed by that one. What is closed comes first: a rule that stays may
+    /// be the same but for its address.
     fn asked_after(&self, open: &[Rule], close: &[&IngressRule]) -> AskedRules {
         let mut asked = self.asked_rules().unwrap_or_default();
-        let present = self.cloud.security_group.iter().flat_map(|found| &found.rules);
-        present.filter(|there| is_a3s(there)).for_each(|there| asked.found(there));
         close.iter().for_each(|there| asked.closed(there));
+        let present = self.cloud.security_group.iter().flat_map(|found| &found.rules);
+        let stays = |there: &&IngressRule| !close.iter().any(|gone| gone.id == there.id);
+        present.filter(stays).filter(|there| self.is_a3s(there)).for_each(|there| asked.found(there));
         open.iter().for_each(|rule| asked.opened(rule));
         asked
+    }
+
+    /// Whether a rule's description is one of a3's, whoever the caller is.
+    fn is_a3s(&self, there: &IngressRule) -> bool {
+        match there.description.split_once(' ') {
+            Some(("ssh" | "port", who)) => who == self.cloud.caller_id || is_caller(who),
+            None => there.description == "port",
+            Some(_) => false,
+        }
+    }
+
+    /// Our own rules that the spec does not want (any more), or not as wide. Other callers' ssh rules stay;
+    /// their port rules go only when nobody publishes the port any more.
+    fn unwanted<'a>(&self, present: &'a [IngressRule], wanted: &[Rule]) -> Vec<&'a IngressRule> {
+        let (caller, asked) = (&self.cloud.caller_id, self.asked_rules());
+        let keep = |there: &IngressRule| wanted.iter().any(|rule| is_exactly(there, rule));
+        let was_asked = |there: &IngressRule| asked.as_ref().is_some_and(|asked| asked.has_there(there));
+        let own = |there: &IngressRule| {
+            let port_is_wanted = wanted
+                .iter()
+                .any(|rule| rule.port == there.from_port && rule.description.starts_with("port"));
+            match there.description.split_once(' ') {
+                Some(("ssh", who)) => who == caller,
+                Some(("port", who)) if who == caller => true,
+                Some(("port", who)) => !port_is_wanted && (is_caller(who) || was_asked(there)),
+                None => there.description == "port",
+                Some(_) => false,
+            }
+        };
+        present.iter().filter(|there| own(there) && !keep(there)).collect()
     }
 
     fn rule_reasons(&self, open: &[Rule], close: &[&IngressRule]) -> Vec<Reason> {
@@ -249,28 +281,10 @@ fn is_exactly(there: &IngressRule, rule: &Rule) -> bool {
         && (there.from_port, there.to_port) == (rule.port, rule.port)
 }
 
-/// Whether a rule's description is one of a3's, whoever the caller is.
-fn is_a3s(there: &IngressRule) -> bool {
-    there.description == "port"
-        || there.description.starts_with("port ")
-        || there.description.starts_with("ssh ")
-}
-
-/// Our own rules that the spec does not want (any more), or not as wide. Other callers' ssh rules stay;
-/// their port rules go only when nobody publishes the port any more.
-fn unwanted<'a>(present: &'a [IngressRule], wanted: &[Rule], caller: &str) -> Vec<&'a IngressRule> {
-    let keep = |there: &IngressRule| wanted.iter().any(|rule| is_exactly(there, rule));
-    let own = |there: &IngressRule| {
-        let port_is_wanted =
-            wanted.iter().any(|rule| rule.port == there.from_port && rule.description.starts_with("port"));
-        match there.description.split_once(' ') {
-            Some(("ssh", who)) => who == caller,
-            Some(("port", who)) => who == caller || !port_is_wanted,
-            None => there.description == "port",
-            Some(_) => false,
-        }
-    };
-    present.iter().filter(|there| own(there) && !keep(there)).collect()
+/// Whether it is a caller as a3 writes one, `arn:… MACHINE`: other people's words may begin alike.
+fn is_caller(who: &str) -> bool {
+    let machine = who.strip_prefix("arn:").and_then(|rest| rest.split_once(' ')).map(|(_, machine)| machine);
+    machine.is_some_and(|machine| !machine.is_empty() && !machine.contains(' '))
 }
 
 fn as_rule(there: &IngressRule) -> Rule {

@@ -47,6 +47,24 @@ impl GroupContext<'_> {
         }
     }
 
+    /// What could not be found out about another type for a machine that is there.
+    pub(crate) fn type_unchecked(&self, slot: &Slot, draft: &mut Draft) {
+        if self.cloud.no_such_type.is_some() {
+            return;
+        }
+        for what in &self.cloud.unchecked {
+            draft.not_checked(slot.to_string(), what.clone());
+        }
+        let (kind, region) = (&self.ec2.instance_type, &self.cloud.region);
+        let what = format!("whether `{kind}` can be started there");
+        let why =
+            "EC2 says so when it starts; if it cannot, the machine is started again as it was".to_owned();
+        let help = format!(
+            "aws ec2 describe-instance-type-offerings --location-type availability-zone --region {region} --filters Name=instance-type,Values={kind}"
+        );
+        draft.not_checked(slot.to_string(), Unchecked { what, why, help: Some(help) });
+    }
+
     /// The security groups that a person names exist, in the VPC that the machine is in.
     pub(crate) fn groups_fit(&self, slot: &Slot, vpc: Option<&str>, draft: &mut Draft) {
         let Some(found) = &self.cloud.own_groups else { return };

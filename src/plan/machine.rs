@@ -11,7 +11,7 @@ use super::reason::{self, FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, Cost, Launch, Modify, StepId};
 use super::{Options, firewall, launch_hash, names};
 use crate::id::Slot;
-use crate::observed::{Cause, CloudSeen, HostSeen, InstanceState, OwnedInstance};
+use crate::observed::{Cause, CloudSeen, HostSeen, InstanceState, OwnedInstance, Unchecked};
 use crate::spec::{Ami, Ec2, Group, Machine, Spec};
 
 /// The step that a slot's machine waits for, for slots that have one.
@@ -104,6 +104,7 @@ pub(crate) fn terminate(
 /// is none, the step that lifts it, or `None` when it stays and the instance with it.
 #[expect(clippy::option_option, reason = "blocked, nothing to do, and a step are three answers")]
 fn lift_protection(spec: &Spec, one: &OwnedInstance, draft: &mut Draft) -> Option<Option<StepId>> {
+    protection_unchecked(one, draft);
     if one.protected != Some(true) {
         return Some(None);
     }
@@ -123,6 +124,14 @@ fn lift_protection(spec: &Spec, one: &OwnedInstance, draft: &mut Draft) -> Optio
     let change = FieldChange::changed("disable_api_termination", Shown::text(true), Shown::text(false));
     let fields = vec![change.by(Origins::of(one).protection(false, true))];
     Some(Some(draft.add(step.reasons(reason::of_fields(&fields)).fields(fields))))
+}
+
+/// A protection that EC2 did not tell of may keep a machine that is to end.
+fn protection_unchecked(one: &OwnedInstance, draft: &mut Draft) {
+    if let Some(Cause { message, help }) = one.protection_unseen.clone() {
+        let what = "whether it is protected from termination".to_owned();
+        draft.not_checked(one.slot.to_string(), Unchecked { what, why: message, help });
+    }
 }
 
 fn identity(one: &OwnedInstance) -> Vec<FieldChange> {
@@ -177,8 +186,7 @@ impl GroupContext<'_> {
             draft.steps.last().is_some_and(|step| firewall == Some(step.id) && firewall::lets_in(step));
         let launches = slots.iter().any(|slot| {
             let mut live = self.of_slot(slot).filter(|one| one.state.is_live());
-            options.replace.contains(slot)
-                || live.next().is_none_or(|one| !self.compare_forcing(one).is_empty())
+            options.replace.contains(slot) || live.next().is_none_or(|one| !self.compare(one).0.is_empty())
         });
         let key = if launches { self.import_key(draft) } else { None };
         Before { firewall, lets_in, key }
@@ -187,7 +195,10 @@ impl GroupContext<'_> {
     fn launch(&self, slot: &Slot, before: &Before, draft: &mut Draft) -> Kept {
         let Some(launch) = self.new_launch(slot, draft) else { return Kept::Blocked };
         let last = self.of_slot(slot).max_by_key(|one| one.generation);
-        let reason = last.map_or(Reason::NoInstance, |one| Reason::InstanceGone { id: one.id.clone() });
+        let reason = last.map_or(Reason::NoInstance, |one| Reason::InstanceGone {
+            id: one.id.clone(),
+            why: one.state_reason.clone(),
+        });
         self.preflight(slot, draft);
         self.notice_hop_limit(slot, draft);
         let fields = self.launch_fields(&launch);
@@ -251,7 +262,7 @@ impl GroupContext<'_> {
             user_data: ec2.user_data.clone(),
             tags: ec2.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             hash: launch_hash::to_tag(ec2),
-            asked: asked::to_tag(ec2),
+            asked: asked::to_tag(ec2, self.launch_key()),
             replaces: None,
         })
     }
@@ -286,9 +297,13 @@ impl GroupContext<'_> {
         }
         if modify.instance_type.is_some() {
             self.type_exists(&one.slot, draft);
+            self.type_unchecked(&one.slot, draft);
         }
         if modify.security_group_ids.is_some() {
             self.groups_fit(&one.slot, one.vpc_id.as_deref(), draft);
+        }
+        if self.ec2.disable_api_termination.is_some() {
+            protection_unchecked(one, draft);
         }
         self.notice_create_only(one, draft);
         self.notice_end(one, &modify, draft);
@@ -375,7 +390,7 @@ impl GroupContext<'_> {
         });
         let rest = rest.map(|field| FieldChange { before: was(&field.field), ..field });
         let rest: Vec<FieldChange> = rest.filter(|field| field.before != field.after).collect();
-        forcing.into_iter().chain(rest).collect()
+        forcing.into_iter().chain(rest).chain(self.other_key_field(one)).collect()
     }
 }
 

@@ -58,15 +58,18 @@ fn list(plan: &mut Plan, why: String, calls: &[(&'static str, String)]) {
     plan.not_checked.push(NotChecked { addresses, what: actions.join(", "), why, help });
 }
 
-/// Whose policies a caller acts under: a user, or the role of a session. An account's root user has
-/// none.
+/// Whose policies a caller acts under, as a word of a shell: a user, or the role of a session. A session's
+/// name lacks its role's path (IAM Identity Center's roles have one), so that is asked for on the way. An
+/// account's root user has none.
 fn principal(caller: &str) -> Option<String> {
     let parts: Vec<&str> = caller.splitn(6, ':').collect();
-    let [arn, partition, service, _, account, what] = parts.as_slice() else { return None };
+    let [_, _, service, _, _, what] = parts.as_slice() else { return None };
     let mut words = what.split('/');
     match (*service, words.next()?, words.next()) {
         ("iam", "user", Some(_)) => Some(caller.to_owned()),
-        ("sts", "assumed-role", Some(role)) => Some(format!("{arn}:{partition}:iam::{account}:role/{role}")),
+        ("sts", "assumed-role", Some(role)) => {
+            Some(format!("\"$(aws iam get-role --role-name {role} --query Role.Arn --output text)\""))
+        }
         _ => None,
     }
 }
@@ -90,8 +93,11 @@ mod tests {
     fn a_session_acts_under_its_role() {
         let user = "arn:aws:iam::1:user/a/me";
         assert_eq!(principal(user).as_deref(), Some(user));
-        let session = "arn:aws-cn:sts::1:assumed-role/deploy/me@laptop";
-        assert_eq!(principal(session).as_deref(), Some("arn:aws-cn:iam::1:role/deploy"));
+        for role in ["deploy", "AWSReservedSSO_Admins_0123456789abcdef"] {
+            let session = format!("arn:aws-cn:sts::1:assumed-role/{role}/me@laptop");
+            let asked = format!("\"$(aws iam get-role --role-name {role} --query Role.Arn --output text)\"");
+            assert_eq!(principal(&session), Some(asked), "its path is not in the session's name");
+        }
         assert_eq!(principal("arn:aws:iam::1:root"), None);
         assert_eq!(principal("me"), None);
     }

@@ -43,6 +43,9 @@ pub enum Reason {
     InstanceGone {
         /// The last one.
         id: String,
+        /// Why it ended, in EC2's words, where EC2 says it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// It is stopped.
     InstanceStopped,

@@ -13,7 +13,7 @@ use crate::plan::summary::Costs;
 pub fn reason_line(reason: &Reason) -> String {
     let text = reason_text(reason);
     match reason {
-        // EC2 does not say who ended it: a person, its ttl, or an earlier destroy.
+        // Who ended it is not known: a person, its ttl, an earlier destroy, EC2 itself.
         Reason::InstanceGone { .. } => text,
         Reason::StoppedByPerson { .. } => format!("because {text}"),
         _ if reason.is_drift() => format!("changed outside a3: {text}"),
@@ -36,7 +36,8 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::NotInRegistry => "the registry does not have it".into(),
         Reason::NotVisible => "the registry does not say whether it has it".into(),
         Reason::NoInstance => "nothing is launched there".into(),
-        Reason::InstanceGone { id } => {
+        Reason::InstanceGone { id, why: Some(why) } => format!("{id} is terminated (EC2 says: {why})"),
+        Reason::InstanceGone { id, why: None } => {
             format!("{id} is terminated (by hand, by its ttl or by an earlier destroy)")
         }
         Reason::InstanceStopped => "the instance is stopped".into(),

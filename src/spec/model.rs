@@ -175,6 +175,9 @@ pub enum SshAddress {
     Private,
 }
 
+/// Tags that a3 gives an instance in the course of its life, `Name` among them.
+pub const OWN_TAGS: usize = 11;
+
 /// What is launched on EC2; names are Terraform's `aws_instance` arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ec2 {

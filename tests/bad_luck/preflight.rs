@@ -134,6 +134,11 @@ fn an_endpoint_that_ignores_dry_run() {
                 ['SecurityGroups']), len([r for r in ec2.describe_instances(Filters=[{'Name': \
                 'tag:a3:deployment', 'Values': a}])['Reservations']]))";
     assert_eq!(ec2(ours, &[&stage.name]), "0 0", "a plan has made something");
+    stage.a3(&["doctor"]);
+    let doctors = "print(len(ec2.describe_security_groups(Filters=[{'Name': 'group-name', 'Values': a}])\
+                   ['SecurityGroups']), len(ec2.describe_key_pairs(Filters=[{'Name': 'key-name', 'Values': \
+                   a}])['KeyPairs']))";
+    assert_eq!(ec2(doctors, &["a3-doctor"]), "0 0", "the doctor has made something");
     alone.clear();
 
     stage.deploy();
@@ -146,6 +151,24 @@ fn an_endpoint_that_ignores_dry_run() {
     alone.fault(&["ec2-heedless", "but=DescribeInstances"]);
     let seen = stage.plan().ends(0).says(&["asked, and the endpoint ignored DryRun"]);
     assert_eq!(ec2(ATTRIBUTES, &[&id]), before, "a plan has changed something; {seen}");
+}
+
+/// Whether it would heed it cannot be told: nothing is asked that would be made if it did not.
+#[test]
+fn an_endpoint_that_does_not_say_what_it_makes_of_dry_run() {
+    let alone = alone();
+    let stage = Stage::new("nosay");
+    stage.over("services: !reset null\n");
+    for (code, status) in [("RequestLimitExceeded", 400), ("InternalError", 500)] {
+        let (code, status) = (format!("code={code}"), format!("status={status}"));
+        alone.fault(&["ec2-error", "action=DescribeInstances", "dry=only", &code, &status]);
+        let (seen, asked) = asks_only(|| stage.plan());
+        seen.ends(0).says(&["ec2:RunInstances: not asked: whether this endpoint heeds DryRun", &code[5..]]);
+        assert_eq!(asked, ["DescribeInstances"]);
+        let (_, asked) = asks_only(|| stage.a3(&["doctor"]));
+        assert!(asked.iter().all(|action| action.starts_with("Describe")), "{asked:?}");
+        alone.clear();
+    }
 }
 
 /// Quotas and the like, which EC2 may know before the launch.

@@ -7,6 +7,7 @@
 // A panic is how a test says no; clippy knows that only inside of `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod changes;
 mod failures;
 mod sandbox;
 mod wire;
@@ -65,15 +66,16 @@ fn with_server() -> Variables {
 }
 
 macro_rules! at_the_wire {
-    ($($name:ident),+ $(,)?) => {
+    ($file:ident: $($name:ident),+ $(,)?) => {
         $(#[test]
         fn $name() {
-            in_child(stringify!($name), with_server, wire::$name());
+            in_child(stringify!($name), with_server, $file::$name());
         })+
     };
 }
 
 at_the_wire!(
+    wire:
     a_whole_life,
     the_same_launch_is_one_instance,
     another_launch_under_the_token_is_adopted,
@@ -83,14 +85,22 @@ at_the_wire!(
     a_replacement_ends_the_old_one_first,
     no_capacity_says_what_to_do,
     firewall_is_safe_to_repeat,
+    a_new_group_is_waited_for,
     foreign_things_are_flagged_and_left_alone,
     keys_of_both_kinds_and_no_other,
     other_accounts_are_refused,
     an_ami_that_does_not_exist_is_none,
     the_newest_ami_by_name_is_taken,
-    changes_in_place_and_by_stop_start,
-    protection_keeps_an_instance,
     the_own_address_is_asked_for,
     preflight_tells_what_ec2_would_refuse,
+    preflight_asks_with_the_key_and_lists_what_it_does_not_ask,
     other_regions_are_searched,
+);
+
+at_the_wire!(
+    changes:
+    a_type_that_does_not_come_about_leaves_the_machine_running,
+    changes_in_place_and_by_stop_start,
+    tags_follow_to_volumes_and_interfaces,
+    protection_keeps_an_instance,
 );

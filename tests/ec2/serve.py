@@ -11,12 +11,15 @@ os.environ["MOTO_ENABLE_KEYPAIR_VALIDATION"] = "true"
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.responses.tags import TagResponse
 from moto.ec2.utils import filter_dict_attribute_mapping
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 # A type that there is never any capacity for.
 SCARCE = "u-24tb1.112xlarge"
+# A type that nothing can become.
+NO_TYPE = "t2.gigantic"
 
 run = InstanceResponse.run_instances
 tokens = {}
@@ -26,6 +29,9 @@ missed = {}
 def run_instances(self):
     """The same token and request give the same instance; once a subnet is named, per zone."""
     if self._get_param("DryRun"):
+        key = self._get_param("KeyName")
+        if key and key not in self.ec2_backend.key_pairs:
+            raise EC2ClientError("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
         return run(self)
     subnet = self._get_param("SubnetId")
     zone = self.ec2_backend.get_subnet(subnet).availability_zone if subnet else None
@@ -46,6 +52,24 @@ def run_instances(self):
     return answer
 
 
+def start_instances(self):
+    """Capacity is asked for at every start."""
+    for one in self._get_param("InstanceIds", []):
+        if self.ec2_backend.get_instance(one).instance_type == SCARCE:
+            raise EC2ClientError("InsufficientInstanceCapacity", "We currently do not have sufficient capacity")
+    return start(self)
+
+
+def create_tags(self):
+    """A group that was made a moment ago is not known everywhere."""
+    for one in self._get_param("Resources", []):
+        late = one.startswith("sg-") and self.ec2_backend.get_security_group_from_id(one)
+        missed[one] = missed.get(one, 0) + 1
+        if late and "late" in late.name and missed[one] <= 2:
+            raise EC2ClientError("InvalidGroup.NotFound", f"The security group '{one}' does not exist")
+    return tag(self)
+
+
 def describe_instances(self):
     """Who asks for an instance tagged `late` by its id is told at first that there is none."""
     for one in self._get_param("InstanceIds", []):
@@ -56,6 +80,10 @@ def describe_instances(self):
     return describe(self)
 
 
+start = InstanceResponse.start_instances
+InstanceResponse.start_instances = start_instances
+tag = TagResponse.create_tags
+TagResponse.create_tags = create_tags
 describe = InstanceResponse.describe_instances
 InstanceResponse.describe_instances = describe_instances
 
@@ -63,6 +91,8 @@ InstanceResponse.describe_instances = describe_instances
 def modify_value(self):
     """moto takes a changed shutdown behaviour for a change to no groups at all."""
     value = self._get_param("InstanceInitiatedShutdownBehavior.Value")
+    if self._get_param("InstanceType.Value") == NO_TYPE:
+        raise EC2ClientError("InvalidInstanceAttributeValue", f"The instance type '{NO_TYPE}' is not supported")
     if value is None:
         return change(self)
     key = "instance_initiated_shutdown_behavior"

@@ -6,18 +6,18 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use a3::ec2::{Cloud, CloudError};
+use a3::ec2::{Cloud, CloudError, DryRun};
 use a3::event::Activity;
 use a3::explain::Explain as _;
 use a3::id::{Arch, Slot};
-use a3::observed::{CloudSeen, InstanceState, OwnedInstance};
+use a3::observed::{CallSaid, CallSeen, CloudSeen, InstanceState, OwnedInstance};
 use a3::plan::step::{Firewall, Launch, Modify, Rule};
 use a3::spec::{Ami, Ec2, Group, Machine, MetadataOptions, Protocol, RootBlockDevice, Spec, Ssh, SshAddress};
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a3";
 
-fn quiet(_: Activity) {}
+pub(crate) fn quiet(_: Activity) {}
 
 pub(crate) fn ec2() -> Ec2 {
     Ec2 {
@@ -69,12 +69,12 @@ fn spec(name: &str, ec2: &Ec2) -> (Spec, Group) {
     (spec, group)
 }
 
-async fn cloud() -> Cloud {
+pub(crate) async fn cloud() -> Cloud {
     Cloud::connect(&ec2()).await.unwrap()
 }
 
 /// The plain SDK, as another person would use it.
-async fn plain() -> aws_sdk_ec2::Client {
+pub(crate) async fn plain() -> aws_sdk_ec2::Client {
     aws_sdk_ec2::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await)
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn firewall(name: &str, vpc_id: Option<String>, open: Vec<Rule>) -> F
     }
 }
 
-fn only(seen: &CloudSeen) -> &OwnedInstance {
+pub(crate) fn only(seen: &CloudSeen) -> &OwnedInstance {
     assert_eq!(seen.instances.len(), 1, "{:#?}", seen.instances);
     &seen.instances[0]
 }
@@ -313,6 +313,15 @@ pub(crate) async fn firewall_is_safe_to_repeat() {
     assert_eq!(ports, [22, 443]);
 }
 
+/// EC2 knows a new group a moment later everywhere, for its rules and for its tags.
+pub(crate) async fn a_new_group_is_waited_for() {
+    let (cloud, ec2, name) = (cloud().await, ec2(), "late-group");
+    let vpc = look(&cloud, name, &ec2).await.vpc_id;
+    cloud.firewall(name, &firewall(name, vpc, Vec::new())).await.unwrap();
+    let group = look(&cloud, name, &ec2).await.security_group.unwrap();
+    assert_eq!(group.asked.as_deref(), Some("1"));
+}
+
 pub(crate) async fn foreign_things_are_flagged_and_left_alone() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "foreign");
     let plain = plain().await;
@@ -433,61 +442,10 @@ pub(crate) fn modify(id: &str) -> Modify {
         security_group_ids: None,
         instance_type: None,
         hop_limit: None,
+        require_tokens: false,
         protected: None,
         ttl: None,
     }
-}
-
-pub(crate) async fn changes_in_place_and_by_stop_start() {
-    let (cloud, ec2, name) = (cloud().await, ec2(), "modify");
-    let seen = look(&cloud, name, &ec2).await;
-    let id = cloud.launch(name, &launch(&seen), None, &quiet).await.unwrap();
-    let group = cloud.firewall(name, &firewall(name, seen.vpc_id, Vec::new())).await.unwrap();
-    let change = Modify {
-        set_tags: [("team".to_owned(), "other".to_owned()), ("a3:hash".to_owned(), "1 new".to_owned())]
-            .into(),
-        security_group_ids: Some(vec![group.clone()]),
-        hop_limit: Some(2),
-        ttl: Some(None),
-        ..modify(&id)
-    };
-    cloud.modify(&change, &quiet).await.unwrap();
-    let seen = look(&cloud, name, &ec2).await;
-    let one = only(&seen);
-    assert_eq!((one.tags["team"].as_str(), one.hop_limit), ("other", Some(2)));
-    assert_eq!(one.hash.as_deref(), Some("1 ami=00"), "written by who changed the host's deadline");
-    assert_eq!(one.security_groups, [group]);
-    assert_eq!(one.state, InstanceState::Running);
-
-    cloud.set_tag(&id, "a3:hash", "1 new").await.unwrap();
-    let kind =
-        Modify { instance_type: Some("t2.small".into()), remove_tags: vec!["team".into()], ..modify(&id) };
-    cloud.modify(&kind, &quiet).await.unwrap();
-    let seen = look(&cloud, name, &ec2).await;
-    let one = only(&seen);
-    assert_eq!((one.instance_type.as_str(), one.state), ("t2.small", InstanceState::Running));
-    assert_eq!((one.hash.as_deref(), one.tags.get("team")), (Some("1 new"), None));
-
-    let plain = plain().await;
-    plain.stop_instances().instance_ids(&id).send().await.unwrap();
-    cloud.modify(&Modify { instance_type: Some("t2.micro".into()), ..modify(&id) }, &quiet).await.unwrap();
-    assert_eq!(only(&look(&cloud, name, &ec2).await).state, InstanceState::Stopped, "it stays as it was");
-    cloud.start(&id, &quiet).await.unwrap();
-    cloud.start(&id, &quiet).await.unwrap();
-    let seen = look(&cloud, name, &ec2).await;
-    assert_eq!((only(&seen).instance_type.as_str(), only(&seen).state), ("t2.micro", InstanceState::Running));
-}
-
-pub(crate) async fn protection_keeps_an_instance() {
-    let (cloud, ec2, name) = (cloud().await, ec2(), "protect");
-    let wanted = Launch { protected: true, ttl: None, ..launch(&look(&cloud, name, &ec2).await) };
-    let id = cloud.launch(name, &wanted, None, &quiet).await.unwrap();
-    assert_eq!(only(&look(&cloud, name, &ec2).await).protected, Some(true));
-    let error = cloud.terminate(&id, &quiet).await.unwrap_err();
-    assert_eq!(error.code(), Some("OperationNotPermitted"));
-    assert!(error.help().unwrap().contains("disable_api_termination: false"));
-    cloud.modify(&Modify { protected: Some(false), ..modify(&id) }, &quiet).await.unwrap();
-    cloud.terminate(&id, &quiet).await.unwrap();
 }
 
 /// Answers every request once with `text`; its URL.
@@ -532,6 +490,34 @@ pub(crate) async fn preflight_tells_what_ec2_would_refuse() {
     assert!(seen.no_such_type.unwrap().message.contains("t2.gigantic"));
     assert_eq!(seen.type_archs, []);
     assert_eq!(seen.instances, [], "a dry run launches nothing");
+}
+
+/// A launch is asked with its key, unless a step before it imports that; what is not asked is listed.
+pub(crate) async fn preflight_asks_with_the_key_and_lists_what_it_does_not_ask() {
+    let (cloud, ec2, name) = (cloud().await, ec2(), "asking");
+    assert_eq!(cloud.dry_run().await, DryRun::Heeded);
+    let seen = look(&cloud, name, &ec2).await;
+    let key = "a3-asking-web".to_owned();
+    let wanted = Launch { key_name: Some(key.clone()), ..launch(&seen) };
+    let said = cloud.may_launch(name, &wanted, &seen, Some(&key)).await;
+    assert_eq!(said[0].said, CallSaid::Allowed, "{said:?}");
+    let said = cloud.may_launch(name, &wanted, &seen, None).await;
+    assert!(
+        matches!(&said[0].said, CallSaid::Refused { cause, .. } if cause.message.contains(&key)),
+        "{said:?}"
+    );
+
+    let unasked = |calls: Vec<CallSeen>| -> Vec<&str> {
+        let open = calls.into_iter().filter(|call| matches!(call.said, CallSaid::NotChecked(_)));
+        open.map(|call| call.action).collect()
+    };
+    assert_eq!(unasked(cloud.may_import_key(name, &key, ED25519, true).await), ["ec2:DeleteKeyPair"]);
+    assert_eq!(unasked(cloud.may_import_key(name, &key, ED25519, false).await), [] as [&str; 0]);
+    let group = firewall(name, seen.vpc_id, vec![rule(22, "ssh me")]);
+    let unasked = unasked(cloud.may_change_firewall(name, &group, None).await);
+    assert_eq!(unasked, ["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags"]);
+    let seen = look(&cloud, name, &ec2).await;
+    assert!(seen.instances.is_empty() && seen.key_pair.is_none() && seen.security_group.is_none());
 }
 
 pub(crate) async fn other_regions_are_searched() {

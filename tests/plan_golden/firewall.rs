@@ -81,6 +81,49 @@ fn rules_of_other_callers_are_not_touched() {
     assert!(plan(&spec, &seen, &Options::default()).is_empty());
 }
 
+/// What a person wrote beside a rule of theirs may begin as a3's words do.
+#[test]
+fn a_rule_by_hand_whose_words_begin_as_ours_stays() {
+    let (spec, mut seen) = on_ec2();
+    let rule = |port: u16, description: &str| IngressRule {
+        id: format!("sgr-other-{port}"),
+        protocol: Some(Protocol::Tcp),
+        from_port: port,
+        to_port: port,
+        cidr: Some("203.0.113.77/32".into()),
+        description: description.into(),
+    };
+    let rules = &mut cloud(&mut seen).security_group.as_mut().unwrap().rules;
+    rules.push(rule(8443, "port 8443 for Bob"));
+    rules.push(rule(8444, "port forwarding"));
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+    let rules = &mut cloud(&mut seen).security_group.as_mut().unwrap().rules;
+    rules.push(rule(8445, "port arn:aws:iam::123456789012:user/you 0123456789abcdef"));
+    let plan = plan(&spec, &seen, &Options::default());
+    let a3::plan::step::Action::Firewall(firewall) = &plan.steps[0].action else { panic!("{plan:?}") };
+    assert_eq!(firewall.close.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["sgr-other-8445"]);
+}
+
+/// A teammate's port that nobody publishes any more is closed, since the group says that a3 opened it.
+#[test]
+fn another_callers_port_that_left_the_spec() {
+    let mut spec = spec();
+    spec.services["s2"].ports.push(port(30009));
+    let mut seen = nothing(&spec);
+    cloud(&mut seen).caller_id = "teammate@desk".into();
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    cloud(&mut seen).caller_id = "me@laptop".into();
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    let left = |seen: &mut Observed| {
+        let rules = &cloud(seen).security_group.as_ref().unwrap().rules;
+        rules.iter().filter(|rule| rule.from_port == 30009).count()
+    };
+    assert_eq!(left(&mut seen), 1, "open from the same address for both");
+    spec.services["s2"].ports.pop();
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    assert_eq!(left(&mut seen), 0);
+}
+
 #[test]
 fn open_to_everyone() {
     let mut spec = spec();

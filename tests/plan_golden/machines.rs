@@ -18,6 +18,11 @@ fn instance_gone() {
     seen.hosts.insert(slot(0), HostSeen::NotYet(NotYet::NotLaunched));
     let plan = planned("instance_gone", &spec, &seen);
     assert_eq!(kinds(&plan), ["launch", "copy", "login", "run"]);
+    // A spot machine that EC2 took back: EC2 says so.
+    let why = "Server.SpotInstanceTermination: Spot instance termination";
+    instance(&mut seen, 0).state_reason = Some(why.into());
+    let plan = planned("instance_taken_back", &spec, &seen);
+    assert!(plan_text(&plan, &Look::plain()).contains(&format!("i-01 is terminated (EC2 says: {why})")));
 }
 
 #[test]
@@ -252,6 +257,13 @@ fn spot_of_another_type() {
     let plan = planned("spot_of_another_type", &spec, &seen);
     assert_eq!(kinds(&plan)[0], "launch");
     golden("spot_launched", &plan_of_new(&spec));
+    // Its successor needs the key pair as any launch does: one that is missing, and one of another key.
+    for key in [None, Some("SHA256:another".to_owned())] {
+        cloud(&mut seen).key_pair = key;
+        let plan = a3::plan::plan(&spec, &seen, &Options::default());
+        assert_eq!(kinds(&plan)[..2], ["import_key", "launch"]);
+        assert!(plan.steps[1].after.contains(&plan.steps[0].id));
+    }
 }
 
 fn plan_of_new(spec: &Spec) -> Plan {

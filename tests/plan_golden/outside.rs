@@ -23,6 +23,7 @@ fn in_the_console(seen: &mut Observed) {
     let one = instance(seen, 0);
     one.instance_type = "t3.large".into();
     one.hop_limit = Some(3);
+    one.tokens_required = Some(false);
     one.protected = Some(false);
     one.security_groups = vec!["sg-0default".into()];
     one.tags.insert("team".into(), "theirs".into());
@@ -86,6 +87,7 @@ fn in_the_console_and_in_the_file() {
             "tags.new: spec",
             "vpc_security_group_ids: outside",
             "metadata_options.http_put_response_hop_limit: both",
+            "metadata_options.http_tokens: outside",
             "disable_api_termination: outside",
         ]
     );
@@ -101,7 +103,9 @@ fn on_an_instance_of_an_older_a3() {
     assert!(plan(&spec, &seen, &Options::default()).is_empty(), "the tag alone is no reason for a step");
     in_the_console(&mut seen);
     let first = planned("outside_older", &spec, &seen);
-    assert_eq!(first.steps[0].reasons, [Reason::FieldsDiffer]);
+    // Tokens are what every launch asked for.
+    assert!(matches!(&first.steps[0].reasons[..], [Reason::FieldDrifted { field, .. }, Reason::FieldsDiffer]
+        if field == "metadata_options.http_tokens"));
     let mut after = simulate::apply_plan(&spec, &seen, &first);
     instance(&mut after, 0).instance_type = "t3.large".into();
     let second = plan(&spec, &after, &Options::default());
@@ -235,6 +239,20 @@ fn a_moved_address_is_not_drift_and_a_new_caller_neither() {
     assert!(drifted(&mine).iter().all(|(_, drift)| *drift), "{:?}", drifted(&mine));
 }
 
+/// Two addresses of one caller have one mark: the rule that stays is still missed when somebody takes it away.
+#[test]
+fn a_rule_that_stays_while_its_sibling_closes_is_still_a3s() {
+    let spec = spec();
+    let mut seen = nothing(&spec);
+    cloud(&mut seen).caller_cidrs = vec!["198.51.100.4/32".into(), "198.51.100.5/32".into()];
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    cloud(&mut seen).caller_cidrs.pop();
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    rules(&mut seen).clear();
+    let missed = drifted(&plan(&spec, &seen, &Options::default()));
+    assert!(missed.len() == 2 && missed.iter().all(|(_, drift)| *drift), "{missed:?}");
+}
+
 /// A group that an older a3 made says nothing of its rules.
 #[test]
 fn rules_of_a_group_that_says_nothing() {
@@ -263,6 +281,42 @@ fn the_security_group_and_the_key_pair_deleted_in_the_console() {
     let plan = a3::plan::plan(&spec, &seen, &replace);
     let key = plan.steps.iter().find(|step| step.action.kind() == "import_key").unwrap();
     assert_eq!(key.reasons, [Reason::Gone]);
+}
+
+/// One of two is replaced for a new key: the other was still launched with the earlier one, and says so.
+#[test]
+fn another_key_for_one_of_two() {
+    let mut spec = spec();
+    edit_ec2(&mut spec, |ec2| ec2.count = 2);
+    let mut seen = nothing(&spec);
+    seen.hosts.insert(slot(1), HostSeen::NotYet(NotYet::NotLaunched));
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    cloud(&mut seen).own_key = Some("SHA256:other".into());
+    let replace = |index| Options { replace: [slot(index)].into(), ..Options::default() };
+    let mut seen = simulate::apply(&spec, &seen, &replace(0));
+    let told = |seen: &Observed| {
+        let notices = plan(&spec, seen, &Options::default()).notices;
+        notices.into_iter().filter(|notice| notice.contains("identity_file")).collect::<Vec<_>>()
+    };
+    let notices = told(&seen);
+    assert!(notices.len() == 1 && notices[0].starts_with("web/1: "), "{notices:?}");
+    assert!(notices[0].contains("it was launched with another key"), "{notices:?}");
+    // Its replacement says what it is for, and has nothing to import.
+    let second = planned_with("identity_file_of_the_other", &spec, &seen, &replace(1));
+    assert_eq!(kinds(&second)[0], "launch");
+    // A change in place does not forget the key.
+    let mut edited = spec.clone();
+    edit_ec2(&mut edited, |ec2| drop(ec2.tags.insert("team".into(), "music".into())));
+    let after = simulate::apply(&edited, &seen, &Options::default());
+    assert_eq!(told(&after).len(), 1);
+    // Launched by an a3 that did not write it down, it is not said to be known.
+    instance(&mut seen, 1).tags.remove(asked::TAG);
+    cloud(&mut seen).key_pair = Some("SHA256:mine".into());
+    let notices = told(&seen);
+    assert!(
+        notices.iter().any(|notice| notice.starts_with("web/1: ") && notice.contains("or an earlier one")),
+        "{notices:?}"
+    );
 }
 
 /// A changed `ssh.identity_file` counts for the next instance, and then the managed pair is of that key.

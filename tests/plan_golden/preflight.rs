@@ -125,6 +125,19 @@ fn a_type_change_that_may_not_be_made() {
     assert!(listed.help.as_ref().unwrap().ends_with("--action-names ec2:StopInstances"), "{listed:?}");
 }
 
+/// Another type is asked about as that of a launch is, and what could not be is said.
+#[test]
+fn a_type_change_says_what_was_not_checked() {
+    let (mut spec, mut seen) = on_ec2();
+    let denied = || Unchecked { what: "the type".into(), why: "denied".into(), help: None };
+    cloud(&mut seen).unchecked.push(denied());
+    assert!(plan(&spec, &seen, &Options::default()).not_checked.is_empty());
+    edit_ec2(&mut spec, |ec2| ec2.instance_type = "t3.small".into());
+    let listed = plan(&spec, &seen, &Options::default()).not_checked;
+    let what: Vec<&str> = listed.iter().map(|one| one.what.as_str()).collect();
+    assert!(what.starts_with(&["the type", "whether `t3.small` can be started there"]), "{what:?}");
+}
+
 /// A type that is not there would be found out once the machine is stopped for it.
 #[test]
 fn a_type_that_does_not_exist() {
@@ -134,6 +147,31 @@ fn a_type_that_does_not_exist() {
     cloud(&mut seen).no_such_type =
         Some(cause("t2.gigantic does not exist (InvalidInstanceType)", "choose another"));
     assert_eq!(ending(&planned("type_unknown", &spec, &seen)), "impossible");
+}
+
+/// A protection that EC2 does not tell of is no protection that is not there.
+#[test]
+fn a_protection_that_may_not_be_seen() {
+    let (mut spec, mut seen) = on_ec2();
+    let denied =
+        cause("the caller may not ec2:DescribeInstanceAttribute in us-west-2", "ask for the permission");
+    let one = instance(&mut seen, 0);
+    (one.protected, one.protection_unseen) = (None, Some(denied));
+    let told =
+        |plan: &Plan| plan.not_checked.iter().any(|one| one.what.contains("protected from termination"));
+    // Nothing hangs on it.
+    assert!(!told(&plan(&spec, &seen, &Options::default())));
+    for wish in [true, false] {
+        edit_ec2(&mut spec, |ec2| ec2.disable_api_termination = Some(wish));
+        let plan = plan(&spec, &seen, &Options::default());
+        assert!(plan.is_empty() && told(&plan), "{plan:#?}");
+    }
+    edit_ec2(&mut spec, |ec2| ec2.disable_api_termination = None);
+    let replace = Options { replace: [slot(0)].into(), ..Options::default() };
+    assert!(told(&plan(&spec, &seen, &replace)));
+    assert!(told(&plan_destroy(&spec, &seen, &Destroy::default())));
+    edit_ec2(&mut spec, |ec2| ec2.count = 0);
+    assert!(told(&planned("protection_unseen", &spec, &seen)));
 }
 
 /// Groups that are not there, or in another network; a disk that the AMI does not fit on.

@@ -299,7 +299,7 @@ impl GroupDraw<'_> {
         add("iam_instance_profile", OfGroup::Profile, 10, &["reader"]);
         add("root_block_device", OfGroup::Disk, 15, &["{ volume_size: 20 }", "{ volume_size: 30 }"]);
         add("user_data", OfGroup::UserData, 10, &["\"#!/bin/sh\""]);
-        add("allow_from", OfGroup::AllowFrom, 30, &["[0.0.0.0/0]", "[198.51.100.0/24]"]);
+        add("allow_from", OfGroup::AllowFrom, 30, &["[0.0.0.0/0]", "[198.51.100.7/24]"]);
         add("allow_ssh_from", OfGroup::SshFrom, 15, &["[198.51.100.4/32]", "[198.51.100.8/32]"]);
         let protected = on(self.at(OfGroup::Protection), 25);
         let lifted = protected && self.at(OfGroup::Protection).is_multiple_of(2);

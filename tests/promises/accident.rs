@@ -56,11 +56,12 @@ pub(crate) enum Accident {
     ForeignGroup { at: u8 },
     ForeignKey { at: u8 },
     TaggedByHand { at: u8 },
+    TokensByHand { at: u8 },
     ProtectedByHand { at: u8 },
 }
 
 /// Those that a case is drawn from.
-pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 39] = [
+pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 40] = [
     |_| Accident::SourceEdited,
     |_| Accident::DataEdited,
     |at| Accident::ReferenceMoved { at },
@@ -93,6 +94,7 @@ pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 39] = [
     |_| Accident::CallerMoved,
     |at| Accident::KeyPairRemoved { at },
     |at| Accident::TaggedByHand { at },
+    |at| Accident::TokensByHand { at },
     // These stop a plan.
     |at| Accident::ProtectedByHand { at },
     |at| Accident::ForeignGroup { at },
@@ -104,7 +106,7 @@ pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 39] = [
 ];
 
 /// How many of them never stop a plan by themselves.
-pub(crate) const MENDABLE: usize = 32;
+pub(crate) const MENDABLE: usize = 33;
 
 impl Stage {
     /// Something happens, where there is something that it can happen to.
@@ -133,6 +135,7 @@ impl Stage {
             Accident::TaggedByHand { at } => self.instance(at, |one| {
                 one.tags.insert("by-hand".into(), "keep".into());
             }),
+            Accident::TokensByHand { at } => self.instance(at, |one| one.tokens_required = Some(false)),
             Accident::ProtectedByHand { at } => self.instance(at, |one| {
                 if !one.spot {
                     one.protected = Some(true);

@@ -18,7 +18,8 @@ pub(crate) fn essence(spec: &Spec, stage: &Stage) -> BTreeSet<String> {
         for one in region.instances.iter().filter(|one| one.state.is_live()) {
             let tags = one.tags.iter().filter(|(key, _)| !key.starts_with("a3:") && *key != "Name");
             let tags: Vec<_> = tags.collect();
-            let set = (&one.instance_type, &one.image_id, one.protected, one.hop_limit, one.spot, &one.hash);
+            let metadata = (one.hop_limit, one.tokens_required);
+            let set = (&one.instance_type, &one.image_id, one.protected, metadata, one.spot, &one.hash);
             let groups = (&one.security_groups, &one.key_name, &one.subnet_id, &one.iam_instance_profile);
             lines.insert(format!("{name} {} {:?} {set:?} {groups:?} {tags:?}", one.slot, one.state));
         }

@@ -45,7 +45,7 @@ impl World<'_> {
             let numbers = group.rules.iter().filter_map(|rule| rule.id.strip_prefix("sgr-")?.parse().ok());
             let id = format!("sgr-{}", numbers.max().map_or(0, |last: usize| last + 1));
             let (from_port, to_port) = (rule.port, rule.port);
-            let (cidr, description) = (Some(rule.cidr.clone()), rule.description.clone());
+            let (cidr, description) = (Some(as_ec2_shows(&rule.cidr)), rule.description.clone());
             let protocol = Some(rule.protocol);
             group.rules.push(IngressRule { id, protocol, from_port, to_port, cidr, description });
         }
@@ -85,10 +85,12 @@ impl World<'_> {
             security_groups,
             iam_instance_profile: launch.iam_instance_profile.clone(),
             hop_limit: Some(launch.hop_limit),
+            tokens_required: Some(true),
             public_ip: Some(format!("203.0.113.{}", 10 * launch.generation + launch.slot.index)),
             private_ip: None,
             spot: launch.spot.is_some(),
             protected: Some(launch.protected),
+            protection_unseen: None,
             hash: Some(launch.hash.clone()),
             host_key: None,
             deadline: None,
@@ -167,6 +169,15 @@ impl World<'_> {
     }
 }
 
+/// EC2 clears what a network's bits do not cover.
+fn as_ec2_shows(cidr: &str) -> String {
+    let (address, bits) = cidr.split_once('/').unwrap();
+    let Ok(address) = address.parse::<std::net::Ipv4Addr>() else { return cidr.to_owned() };
+    let host = (1_u64 << (32 - bits.parse::<u32>().unwrap())) - 1;
+    let network = address.to_bits() & !u32::try_from(host).unwrap();
+    format!("{}/{bits}", std::net::Ipv4Addr::from_bits(network))
+}
+
 fn modified(one: &mut OwnedInstance, modify: &Modify, managed: Option<&str>) {
     for (key, value) in &modify.set_tags {
         if key == "a3:hash" {
@@ -183,6 +194,9 @@ fn modified(one: &mut OwnedInstance, modify: &Modify, managed: Option<&str>) {
     }
     one.instance_type = modify.instance_type.clone().unwrap_or(one.instance_type.clone());
     one.hop_limit = modify.hop_limit.or(one.hop_limit);
+    if modify.require_tokens {
+        one.tokens_required = Some(true);
+    }
     one.protected = modify.protected.or(one.protected);
     // Written down on the machine, and then as a tag.
     if let Some(ttl) = modify.ttl {

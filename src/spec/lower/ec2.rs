@@ -1,13 +1,12 @@
 //! What is launched on EC2.
 
-use indexmap::IndexMap;
-
+use super::network::networks;
+use super::tags::tags;
 use crate::spec::diagnostic::Problem;
 use crate::spec::model::{Ami, Ec2, MetadataOptions, RootBlockDevice, Spot, Ssh};
 use crate::spec::raw::instance::{RawEc2, RawRootBlockDevice};
-use crate::spec::read::{At, Cx, Key, OneOrMany};
+use crate::spec::read::{Cx, Key};
 use crate::spec::scalars::Text;
-use crate::spec::shapes::plain;
 use crate::spec::source::Origin;
 
 /// The group around it.
@@ -122,18 +121,6 @@ fn root_block_device(raw: &RawRootBlockDevice) -> RootBlockDevice {
     }
 }
 
-fn tags(raw: &RawEc2, cx: &mut Cx<'_>) -> IndexMap<String, String> {
-    for (name, pair) in raw.tags.get().iter().flat_map(|pairs| &pairs.0) {
-        if name.starts_with("a3:") || name.starts_with("aws:") {
-            let owner = if name.starts_with("a3:") { "a3" } else { "AWS" };
-            let problem =
-                Problem::new(pair.key, format!("the tag `{name}` has a prefix that is {owner}'s own"));
-            cx.report(problem.label("here").help("give it another name"));
-        }
-    }
-    plain(&raw.tags)
-}
-
 fn spot(raw: &RawEc2, cx: &mut Cx<'_>) -> Option<Spot> {
     let options = raw.instance_market_options.at()?;
     if options.value.market_type.is_absent() {
@@ -158,30 +145,6 @@ fn ttl(raw: &RawEc2, cx: &mut Cx<'_>) -> Option<std::time::Duration> {
         cx.report(problem.help("write 8h"));
     }
     Some(span)
-}
-
-fn networks(key: &Key<OneOrMany<Text>>, cx: &mut Cx<'_>) -> Option<Vec<String>> {
-    let list = &key.get()?.0;
-    Some(list.iter().map(|entry| network(entry, cx)).collect())
-}
-
-fn network(entry: &At<Text>, cx: &mut Cx<'_>) -> String {
-    let text = &entry.value.0;
-    let (address, bits) = text.split_once('/').unwrap_or((text, ""));
-    let ip = address.parse::<std::net::IpAddr>().ok();
-    let most = match ip {
-        Some(std::net::IpAddr::V6(_)) => 128,
-        Some(std::net::IpAddr::V4(_)) | None => 32,
-    };
-    if ip.is_none() || !bits.parse::<u8>().is_ok_and(|bits| bits <= most) {
-        let help = match ip {
-            Some(_) if bits.is_empty() => format!("write {text}/{most} for this one address"),
-            _ => "write 203.0.113.0/24, or 0.0.0.0/0 for everybody".to_owned(),
-        };
-        let problem = Problem::new(entry.at, format!("`{text}` is not a network")).label("ADDRESS/BITS");
-        cx.report(problem.help(help));
-    }
-    text.clone()
 }
 
 fn address_url(raw: &RawEc2, cx: &mut Cx<'_>) -> Option<String> {

@@ -7,9 +7,11 @@ mod environment;
 mod group;
 mod image;
 pub(super) mod names;
+mod network;
 mod reference;
 mod registry;
 mod service;
+mod tags;
 mod together;
 
 use std::collections::BTreeSet;

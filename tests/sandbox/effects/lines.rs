@@ -199,11 +199,14 @@ fn instance_line(one: &OwnedInstance, managed: Option<&str>, names: &Names) -> S
         security_groups,
         iam_instance_profile,
         hop_limit,
+        tokens_required,
         public_ip,
         // How it is dialled is not planned.
         private_ip: _,
         spot,
         protected,
+        // Words for a person.
+        protection_unseen: _,
         hash,
         // How it is known again is not planned.
         host_key: _,
@@ -227,7 +230,7 @@ fn instance_line(one: &OwnedInstance, managed: Option<&str>, names: &Names) -> S
     let group = |id: &String| if managed == Some(id) { "managed" } else { "another" };
     let groups: Vec<&str> = security_groups.iter().map(group).collect();
     let what = (state, instance_type, arch, image_id, user, key_name, vpc_id);
-    let more = (iam_instance_profile, hop_limit, public_ip.is_some(), spot, protected, hash);
+    let more = (iam_instance_profile, hop_limit, tokens_required, public_ip.is_some(), spot, protected, hash);
     format!(
         "{} {slot} {generation} {name} {what:?} {groups:?} {more:?} {created:?} {deadline:?} {subnet:?} {tags:?}",
         names.id(id)

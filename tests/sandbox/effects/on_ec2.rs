@@ -138,7 +138,7 @@ async fn images(stage: &mut Stage) {
 /// The machines themselves.
 async fn machines(stage: &mut Stage) {
     let settings = "      tags: { team: music, cost: \"7\" }\n      metadata_options: { http_put_response_hop_limit: 3 }\n      \
-        disable_api_termination: true\n      allow_from: [10.0.0.0/8, 0.0.0.0/0]\n";
+        disable_api_termination: true\n      allow_from: [10.9.8.7/8, 0.0.0.0/0]\n";
     stage.edit("      instance_type:", &format!("{settings}      instance_type:"));
     stage.applies("settings of a machine").await;
     let theirs = foreign_group(&format!("effects-theirs-{}", std::process::id()));

@@ -226,6 +226,7 @@ fn modified(modify: &Modify) -> Vec<String> {
         security_group_ids,
         instance_type,
         hop_limit,
+        require_tokens,
         protected,
         ttl,
     } = modify;
@@ -235,6 +236,7 @@ fn modified(modify: &Modify) -> Vec<String> {
         (security_group_ids.is_some(), "security groups"),
         (instance_type.is_some(), "type"),
         (hop_limit.is_some(), "hop limit"),
+        (*require_tokens, "metadata tokens"),
         (protected.is_some(), "protection"),
         (ttl.is_some(), "ttl"),
     ];

@@ -435,7 +435,7 @@ fn keys_of_a_machine() {
 
     // In place.
     let settings = "      tags: { team: music, cost: \"7\" }\n      metadata_options: { http_put_response_hop_limit: 3 }\n      \
-        disable_api_termination: true\n      allow_from: [10.0.0.0/8, 0.0.0.0/0]\n      \
+        disable_api_termination: true\n      allow_from: [10.9.8.7/8, 0.0.0.0/0]\n      \
         allow_ssh_from: [10.1.0.0/16, 0.0.0.0/0]\n";
     web.edit("deploy.yaml", "      instance_type:", &format!("{settings}      instance_type:"));
     let changes = [
