@@ -134,7 +134,10 @@ fn the_table_of_keys_is_current() {
 const COSTS: [(Cost, &str); 7] = [
     (Cost::Ignored, "it says how a3 works, or is read anew each time"),
     (Cost::InPlace, "what runs goes on running"),
-    (Cost::Recreate, "a new container takes the old one's place: a gap of about a second, and up to `stop_grace_period` more"),
+    (
+        Cost::Recreate,
+        "a new container takes the old one's place: a gap of about a second, and up to `stop_grace_period` more",
+    ),
     (Cost::StopStart, "the instance is stopped and started: a new address, unless it has a fixed one"),
     (Cost::Replace, "another instance takes its place: new address, and what is on its disk is lost"),
     (Cost::CreateOnly, "it counts when the thing is created; a later change is a notice"),

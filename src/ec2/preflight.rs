@@ -20,7 +20,7 @@ use crate::observed::{CallSaid, CallSeen, CloudSeen, InstanceState, OwnedInstanc
 use crate::plan::step::{Firewall, Launch, Modify, Rule};
 use crate::spec::Protocol;
 
-const NO_FORM: &str = "not asked: an endpoint that ignores DryRun would do it";
+const NO_FORM: &str = "not asked: a server that ignores DryRun would make the change";
 const NO_ID: &str = "not asked: what it is about does not exist yet";
 
 const RUN: &str = "ec2:RunInstances";

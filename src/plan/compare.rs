@@ -39,8 +39,9 @@ impl GroupContext<'_> {
         self.compare_ttl(one, &mut fields, &mut modify);
         if let (true, Ami::Newest { name, owner }) = (self.is_new_alias(one), &ec2.ami) {
             // The same image under another name: from now on it is known by that one.
-            let after = Shown::Text(format!("newest `{name}` by `{owner}`"));
-            fields.push(FieldChange::changed("ami", Shown::NotKnown, after).by(Origin::Spec));
+            let same = Shown::Text(format!("{} by another name", one.image_id));
+            let after = Shown::Text(format!("{}, the newest `{name}` by `{owner}`", one.image_id));
+            fields.push(FieldChange::changed("ami", same, after).by(Origin::Spec));
             modify.set_tags.insert("a3:hash".into(), launch_hash::to_tag(ec2));
         }
         if !fields.is_empty() {

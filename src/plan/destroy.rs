@@ -31,7 +31,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
     let mut ends = BTreeMap::new();
     for (name, seen) in &observed.clouds {
         match seen {
-            Seen::Present(cloud) => end_instances(spec, cloud, wanted, &mut ends, &mut draft),
+            Seen::Present(cloud) => end_instances((spec, observed), cloud, wanted, &mut ends, &mut draft),
             Seen::Unreachable(cause) => draft.unreachable(name.clone(), cause),
             Seen::Absent => {}
         }
@@ -141,7 +141,7 @@ struct End {
 
 /// A region is seen once for each of its groups, an instance ends once.
 fn end_instances(
-    spec: &Spec,
+    (spec, observed): (&Spec, &Observed),
     cloud: &CloudSeen,
     wanted: &Destroy,
     ends: &mut BTreeMap<String, End>,
@@ -154,7 +154,9 @@ fn end_instances(
         let names = [one.name.clone(), one.slot.to_string(), one.id.clone()];
         let named: Vec<String> = names.into_iter().filter(|name| wanted.instances.contains(name)).collect();
         if wanted.instances.is_empty() || !named.is_empty() {
-            let step = machine::terminate(spec, one, Reason::Destroy, draft);
+            let own = observed.clouds.get(&one.slot.group).and_then(Seen::present);
+            let elsewhere = own.filter(|own| own.region != cloud.region).map(|_| cloud.region.as_str());
+            let step = machine::terminate(spec, (one, elsewhere), Reason::Destroy, draft);
             ends.insert(one.id.clone(), End { named, step });
         }
     }

@@ -74,7 +74,7 @@ pub(crate) fn plan(cx: &GroupContext<'_>, options: &Options, draft: &mut Draft) 
 /// those that belong to where the instances are.
 pub(crate) fn plan_strays(
     spec: &Spec,
-    (instances, groups): (&[OwnedInstance], &BTreeSet<&str>),
+    (region, instances, groups): (&str, &[OwnedInstance], &BTreeSet<&str>),
     options: &Options,
     draft: &mut Draft,
 ) -> Vec<StepId> {
@@ -83,19 +83,22 @@ pub(crate) fn plan_strays(
     let strays = instances
         .iter()
         .filter(|one| one.state.is_live() && !wanted.contains(&one.slot) && options.wants_slot(&one.slot));
-    strays.filter_map(|one| terminate(spec, one, Reason::LeftSpec, draft)).collect()
+    let moved = |one: &OwnedInstance| spec.slots().any(|(slot, _)| slot == one.slot).then_some(region);
+    strays.filter_map(|one| terminate(spec, (one, moved(one)), Reason::LeftSpec, draft)).collect()
 }
 
-/// Ends one instance, or says why it cannot be.
+/// Ends one instance, or says why it cannot be. `elsewhere` is its region where the spec has the slot in
+/// another one: the two machines are two things.
 pub(crate) fn terminate(
     spec: &Spec,
-    one: &OwnedInstance,
+    (one, elsewhere): (&OwnedInstance, Option<&str>),
     reason: Reason,
     draft: &mut Draft,
 ) -> Option<StepId> {
     let lifted = lift_protection(spec, one, draft)?;
     let action = Action::Terminate { slot: one.slot.clone(), id: one.id.clone(), name: one.name.clone() };
-    let step = NewStep::new(one.slot.to_string(), Change::Delete, action);
+    let at = elsewhere.map(|region| format!(" in {region}")).unwrap_or_default();
+    let step = NewStep::new(format!("{}{at}", one.slot), Change::Delete, action);
     let step = step.because(reason).cost(Cost::DataAtRisk).fields(identity(one)).after(lifted);
     Some(draft.add(step))
 }

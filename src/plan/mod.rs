@@ -335,9 +335,9 @@ fn plan_machines(
         blocked.extend(group_blocked);
     }
     // Another group's answer shows the instances of one that could not be asked; they have not left.
-    let ends = regions.values().flat_map(|(instances, groups)| {
+    let ends = regions.iter().flat_map(|((_, region), (instances, groups))| {
         let known: BTreeSet<&str> = groups.union(&unreached).copied().collect();
-        machine::plan_strays(spec, (instances.as_slice(), &known), options, draft)
+        machine::plan_strays(spec, (region.as_str(), instances.as_slice(), &known), options, draft)
     });
     let ends: Vec<StepId> = ends.collect();
     firewall::plan_unused(spec, observed, options, draft);
