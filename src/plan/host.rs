@@ -11,7 +11,7 @@ use super::image::Wanted;
 use super::install::{self, Footing};
 use super::paths::{covers, resolve};
 use super::reason::{FieldChange, Reason, Shown};
-use super::step::{Action, BlockedKind, Change, FileCopy, Image, StepId};
+use super::step::{Action, BlockedKind, Change, FileCopy, Image, Step, StepId};
 use super::{admit, container, names};
 use crate::id::{Arch, Slot};
 use crate::observed::{FileSeen, HostFacts, LocalFile, Observed, Unchecked};
@@ -64,7 +64,6 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
     }
     let mut strays = Vec::new();
     if cx.whole {
-        cx.remove_files(draft);
         strays = container::remove_strays(cx, draft);
     }
     strays.extend(container::remove_renamed(cx, draft));
@@ -78,6 +77,9 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
         if let Some(step) = step {
             runs.insert((service.name.clone(), cx.slot.clone()), step);
         }
+    }
+    if cx.whole {
+        cx.remove_files(before, draft);
     }
     if cx.facts.is_none() && draft.steps.len() > before {
         draft.not_checked(cx.slot.to_string(), unseen_machine());
@@ -280,8 +282,10 @@ impl HostContext<'_> {
         FieldChange::changed(file.target.clone(), before, after)
     }
 
-    /// Files that a3 copied and nobody wants any more. Those of inactive services stay.
-    fn remove_files(&self, draft: &mut Draft) {
+    /// Files that a3 copied and nobody wants any more. Those of inactive services stay. What serves now, or
+    /// runs again if its new container fails, still reads them: they go after the machine's other steps,
+    /// which begin at `first`.
+    fn remove_files(&self, first: usize, draft: &mut Draft) {
         let Some(record) = self.facts.and_then(|facts| facts.record.as_ref()) else { return };
         let services = self.spec.services_on(&self.group.name);
         let wanted: BTreeSet<String> = services
@@ -300,9 +304,22 @@ impl HostContext<'_> {
             FieldChange::changed(target.clone(), Shown::Text("present".into()), Shown::Nothing)
         });
         let fields = fields.collect();
+        let is_before = |step: &&Step| {
+            matches!(
+                step.action,
+                Action::Copy { .. }
+                    | Action::Run(_)
+                    | Action::Restart { .. }
+                    | Action::StartContainer { .. }
+                    | Action::RemoveContainer { .. }
+            )
+        };
+        let before: Vec<StepId> =
+            draft.steps.iter().skip(first).filter(is_before).map(|step| step.id).collect();
         let action = Action::RemoveFiles { slot: self.slot.clone(), targets };
         let step = NewStep::new(format!("{}.files", self.slot), Change::Delete, action);
-        draft.add(step.because(Reason::LeftSpec).fields(fields).after(self.reach).provisional(self.late));
+        let step = step.because(Reason::LeftSpec).fields(fields).after(self.reach).after(before);
+        draft.add(step.provisional(self.late));
     }
 
     /// An empty `services` never means that everything goes while machines stay.

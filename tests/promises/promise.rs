@@ -16,6 +16,7 @@ use a3::spec::{Machine, Spec};
 
 use super::accident::Away;
 use super::essence::{asked_in_place, essence, foreign, one_instance_a_slot, owned};
+use super::serving;
 use super::stage::{SECRET, Stage, region_of};
 use super::walk::{End, Walk, next, to_the_end};
 
@@ -316,7 +317,8 @@ pub(crate) fn mends(spec: &Spec, stage: &Stage, order: &[u8], fails: &[bool]) ->
     }
     assert!(walk.waiting().is_empty(), "never begun: {:?}\n{}", walk.waiting(), text(&first));
     // By the plans themselves: what is done had all that it needs, and what was given up hangs on a failure.
-    let all: Vec<&Step> = planned.iter().chain(&walk.on_the_way).collect();
+    let on_the_way = walk.on_the_way.clone();
+    let all: Vec<&Step> = planned.iter().chain(&on_the_way).collect();
     let lost = |step: &Step| !needs(&all, step).is_disjoint(&failed);
     for step in first.steps.iter().filter(|step| !step.provisional && done.contains(&step.id)) {
         let lacks = step.after.iter().any(|id| failed.contains(id));
@@ -328,7 +330,9 @@ pub(crate) fn mends(spec: &Spec, stage: &Stage, order: &[u8], fails: &[bool]) ->
     tried.again = 1;
     let (skipped, end) = (walk.skipped.len(), if failed.is_empty() { End::Complete } else { End::Failed });
     let at = || format!("{} failed and {skipped} were skipped of\n{}", failed.len(), text(&first));
-    resumes(spec, (&walk.end(end), &whole), &options, &at);
+    let left = walk.end(end);
+    serving::has_its_data(spec, stage, &left, &all);
+    resumes(spec, (&left, &whole), &options, &at);
     tried
 }
 
