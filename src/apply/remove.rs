@@ -33,7 +33,7 @@ pub(crate) async fn files(site: &Site, targets: &[String]) -> StepResult {
 
 /// Stops and removes one container of ours.
 ///
-/// - Assumes: the plan saw our full mark on it.
+/// - Assumes: the plan saw our full mark on it; what takes its place was pulled.
 /// - Guarantees: it is gone, and from the release that is written down; named volumes stay.
 /// - Repeat after a crash: anywhere; what is gone is gone.
 /// - Errors: the engine's.

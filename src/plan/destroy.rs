@@ -6,6 +6,7 @@ use super::draft::{Draft, NewStep};
 use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Cost, Plan, StepId};
+use super::stray::Before;
 use super::{admit, container, machine, names, prune};
 use crate::id::Slot;
 use crate::observed::{
@@ -86,6 +87,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
         unchanged: Vec::new(),
         kept,
         images: BTreeMap::new(),
+        partial: BTreeSet::new(),
     }
 }
 
@@ -225,7 +227,7 @@ fn destroy_host(
     };
     let own: Vec<_> = facts.containers.iter().filter(is_own).collect();
     for seen in &own {
-        before.push(container::remove(cx, seen, Reason::Destroy, draft));
+        before.push(container::remove(cx, seen, (Reason::Destroy, Before::default()), draft));
     }
     let targets: Vec<String> = facts.record.iter().flat_map(|record| record.files.keys().cloned()).collect();
     if !targets.is_empty() {

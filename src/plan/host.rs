@@ -12,7 +12,7 @@ use super::install::{self, Footing};
 use super::paths::{covers, resolve};
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, BlockedKind, Change, FileCopy, Image, Step, StepId};
-use super::{admit, container, names};
+use super::{admit, container, held, names, stray};
 use crate::id::{Arch, Slot};
 use crate::observed::{FileSeen, HostFacts, LocalFile, Observed, Unchecked};
 use crate::spec::{Group, Machine, OnChange, Service, Spec, VolumeSource};
@@ -62,22 +62,21 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
             cx.copy(service, &mut copies, draft);
         }
     }
-    let mut strays = Vec::new();
-    if cx.whole {
-        strays = container::remove_strays(cx, draft);
-    }
-    strays.extend(container::remove_renamed(cx, draft));
+    let mut strays = if cx.whole { stray::left(cx, draft) } else { Vec::new() };
+    let (services, crossed) = held::order(cx, &strays);
+    strays.extend(stray::crossed(cx, crossed, draft));
+    stray::remove_idle(cx, false, &mut strays, draft);
     let mut login = BTreeMap::new();
-    for service in in_start_order(cx.spec, &cx.group.name) {
+    for service in services {
         let Some(wanted) = cx.images.get(&service.name).filter(|_| cx.fits(service, draft)) else { continue };
-        let step = {
-            let service = ServiceContext { host: cx, service, wanted, copies: &copies, strays: &strays };
-            container::plan(&service, &mut login, runs, draft)
-        };
+        let alone = ServiceContext { host: cx, service, wanted, copies: &copies, strays: &[] };
+        stray::make_room(&alone, &mut strays, &mut login, runs, draft);
+        let step = container::plan(&ServiceContext { strays: &strays, ..alone }, &mut login, runs, draft);
         if let Some(step) = step {
             runs.insert((service.name.clone(), cx.slot.clone()), step);
         }
     }
+    stray::remove_idle(cx, true, &mut strays, draft);
     if cx.whole {
         cx.remove_files(before, draft);
     }

@@ -1,7 +1,7 @@
 //! What goes on serving where an apply does not come to its end.
 
 use a3::id::Slot;
-use a3::observed::{ContainerSeen, FileSeen, HostFacts, HostSeen};
+use a3::observed::{ContainerSeen, FileSeen, HostFacts, HostSeen, PublishedPort};
 use a3::plan::owned_service;
 use a3::plan::step::{Action, Step};
 use a3::spec::Spec;
@@ -20,6 +20,39 @@ pub(crate) fn has_its_data(spec: &Spec, before: &Stage, after: &Stage, planned: 
                 there(was) && !there(is)
             });
             assert!(gone.is_none(), "{slot}: {run} still runs as it did, without {gone:?}");
+        }
+    }
+}
+
+/// What stood in the place of a service goes only when that one begins: whatever kept it from it (its image,
+/// a machine before this one) kept the other one there. `tried` are the steps that began.
+pub(crate) fn makes_room_late(
+    spec: &Spec,
+    before: &Stage,
+    after: &Stage,
+    (planned, tried): (&[&Step], &[&Step]),
+) {
+    for (slot, was, is) in both(before, after) {
+        let removals = planned.iter().filter_map(|step| match &step.action {
+            Action::RemoveContainer { slot: there, container, .. } if *there == slot => Some(container),
+            _ => None,
+        });
+        for gone in removals.filter(|name| !is.containers.iter().any(|one| one.name == ***name)) {
+            let Some(gone) = was.containers.iter().find(|one| one.name == *gone) else { continue };
+            let takes = |step: &&&Step| match &step.action {
+                Action::Run(run) if run.slot == slot => {
+                    let port = |held: &PublishedPort| {
+                        run.settings.ports.iter().any(|port| port.published == Some(held.published))
+                    };
+                    run.settings.name == gone.name || (gone.state.is_up() && gone.ports.iter().any(port))
+                }
+                _ => false,
+            };
+            let left = owned_service(spec, &slot, gone);
+            let mut takers = planned.iter().filter(takes).peekable();
+            let nobody = takers.peek().is_none();
+            let begun = takers.any(|taker| tried.iter().any(|one| one.id == taker.id));
+            assert!(nobody || begun, "{slot}: {left:?} went, and nothing came");
         }
     }
 }

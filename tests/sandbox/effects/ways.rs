@@ -200,7 +200,7 @@ fn ways(spec: &Spec, step: &Step) -> Vec<String> {
         Action::StartContainer { slot: _, service: _, container: _, check } => {
             because().chain(with(&[(check.is_some(), " with a check")])).collect()
         }
-        Action::RemoveContainer { slot: _, service: _, container, grace: _ } => {
+        Action::RemoveContainer { slot: _, service: _, container, grace: _, replaced_by: _ } => {
             because().chain(with(&[(container.contains("-run-"), " of a one-off")])).collect()
         }
         Action::Prune { slot: _, releases, tags } => {
