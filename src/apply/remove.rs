@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
+use crate::docker::EngineError;
 use crate::host::Removal;
 use crate::id::Slot;
 use crate::observed::{HostSeen, Seen};
@@ -60,7 +61,11 @@ pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
     // Docker may never have got there, or be gone again.
     let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);
     if seen.is_none_or(|facts| facts.engine != Seen::Absent) {
-        site.engine.remove_network(&names::network(deployment), deployment).await?;
+        match site.engine.remove_network(&names::network(deployment), deployment).await {
+            // Somebody else's of that name stays, and keeps nothing of ours from going.
+            Ok(()) | Err(EngineError::Foreign { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         site.engine.release_images(deployment).await?;
     }
     site.remove_folder().await?;

@@ -16,7 +16,7 @@ use super::stray::{Before, Stray};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, Unchecked};
 use crate::record::{Record, ReleaseStatus, ReleasedService};
-use crate::spec::{Restart, Service, Spec};
+use crate::spec::{Restart, Service, Spec, VolumeSource};
 
 /// One service on one machine.
 #[derive(Clone, Copy)]
@@ -392,13 +392,26 @@ impl ServiceContext<'_> {
         owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str())
     }
 
-    /// A mount that shows a container who may log in, or a3's records.
+    /// A mount that shows a container who may log in, or a3's records; and one that lets it write what
+    /// somebody else keeps.
     fn notice_volumes(&self, draft: &mut Draft) {
         let folder = self.host.facts.map_or("/var/lib/a3", |facts| facts.folder.as_str());
         let secret = [self.host.resolve("~/.ssh"), folder.to_owned()];
         for path in secret.iter().filter(|path| self.host.mounts(self.service, path)) {
             let path = path.strip_prefix('/').filter(|path| path.starts_with('~')).unwrap_or(path);
             draft.notices.push(format!("{}: a volume shows {path} to the container", self.address()));
+        }
+        let foreign = self.host.facts.map_or(&[][..], |facts| &facts.foreign_volumes);
+        for volume in self.service.volumes.iter().filter(|volume| !volume.read_only) {
+            let VolumeSource::Named(name) = &volume.source else { continue };
+            let name = names::volume(&self.host.spec.name, name);
+            if foreign.contains(&name) {
+                draft.notices.push(format!(
+                    "{}: the volume {name} was there before and is not a3's; the container writes into it, and \
+                     a3 destroy --volumes leaves it",
+                    self.address()
+                ));
+            }
         }
     }
 

@@ -250,6 +250,10 @@ fn destroy_host(
         let tags = facts.kept.iter().filter(|_| !wanted.images).flat_map(|image| &image.tags);
         let ours = tags.filter(|tag| names::kept_by(&cx.spec.name, tag).is_some());
         fields.extend(ours.map(|tag| FieldChange::changed("tag", Shown::text(tag), Shown::Nothing)));
+        if facts.foreign_network {
+            let network = names::network(&cx.spec.name);
+            kept.push(format!("network {network} on {}, which a3 did not make", cx.slot));
+        }
         let step = NewStep::new(format!("{}.a3", cx.slot), Change::Delete, action);
         draft.add(step.because(Reason::Destroy).fields(fields).after(before));
     }

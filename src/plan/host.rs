@@ -77,6 +77,7 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
         }
     }
     stray::remove_idle(cx, true, &mut strays, draft);
+    cx.network(before, draft);
     if cx.whole {
         cx.remove_files(before, draft);
     }
@@ -184,6 +185,20 @@ impl HostContext<'_> {
             }
         }
         disputed
+    }
+
+    /// Services share a network. One of that name that is not ours is not taken for it: whoever made it may
+    /// have their own containers there.
+    fn network(&self, first: usize, draft: &mut Draft) {
+        let runs = |step: &Step| matches!(step.action, Action::Run(_));
+        let foreign = self.facts.is_some_and(|facts| facts.foreign_network);
+        if !foreign || !draft.steps.iter().skip(first).any(runs) {
+            return;
+        }
+        let name = names::network(&self.spec.name);
+        let why = format!("a network named `{name}` exists there and does not belong to this deployment");
+        let help = format!("set another `name`, or remove it yourself: docker network rm {name}");
+        draft.block(self.slot.to_string(), BlockedKind::Refused, why, Some(help));
     }
 
     /// Adds to `copies` what the service's step copies. A file that another service's step copies

@@ -418,3 +418,28 @@ fn seen_stopped(seen: &mut Observed) {
     instance(seen, 0).state = InstanceState::Stopped;
     seen.hosts.insert(slot(0), HostSeen::NotYet(NotYet::Stopped));
 }
+
+/// Services would have to share it; and a destroy is not kept from its end by it.
+#[test]
+fn foreign_network_and_volume() {
+    let mut spec = host_spec();
+    let store = a3::spec::VolumeSource::Named("store".into());
+    spec.services["s2"].volumes.push(a3::spec::Volume {
+        source: store,
+        target: "/store".into(),
+        read_only: false,
+    });
+    let mut seen = nothing(&spec);
+    facts(&mut seen, 0).foreign_volumes = vec!["music-me_other".into(), "music-me_store".into()];
+    assert_eq!(planned("foreign_volume", &spec, &seen).notices.len(), 1);
+    spec.services["s2"].volumes[1].read_only = true;
+    assert!(plan(&spec, &seen, &Options::default()).notices.is_empty());
+    facts(&mut seen, 0).foreign_network = true;
+    assert_eq!(ending(&planned("foreign_network", &spec, &seen)), "refused");
+    let (spec, mut seen) = on_host();
+    facts(&mut seen, 0).foreign_network = true;
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_beside_a_foreign_network", &plan);
+    assert!(plan.kept.iter().any(|kept| kept.starts_with("network music-me_default on web/0")));
+}

@@ -80,6 +80,7 @@ pub(crate) enum OfService {
     Parallelism,
     Tmpfs,
     Folder,
+    Profile,
     Last,
 }
 
@@ -203,7 +204,7 @@ impl Draw {
             if !on(service.at(OfService::Present), 65) {
                 continue;
             }
-            if taken.services.is_empty() {
+            if !page.text.contains("services:") {
                 page.line("services:");
             }
             let (group, kind) = &groups[usize::from(service.at(OfService::On)) % groups.len()];
@@ -355,6 +356,13 @@ impl ServiceDraw<'_> {
         if !group.is_empty() {
             page.line(&format!("    on: {group}"));
         }
+        let inactive = on(self.at(OfService::Profile), 10);
+        if inactive {
+            page.line("    profiles: [other]");
+        }
+        // Only what is active takes anything from others.
+        let mut aside = Taken::default();
+        let taken = if inactive { &mut aside } else { taken };
         self.write_image(kind, page);
         self.write_data(kind, page);
         self.write_place(group, taken, page);

@@ -106,6 +106,7 @@ fn foreign_there(spec: &Spec, slot: &Slot, facts: &HostFacts) -> Vec<String> {
         .filter(theirs)
         .map(|one| format!("{} {:?} {:?}", one.name, one.state, one.ports))
         .collect();
+    lines.extend(facts.foreign_network.then(|| "network".to_owned()));
     let record = facts.record.as_ref();
     let ours = |path: &String| record.is_some_and(|record| record.files.contains_key(path));
     let files = facts

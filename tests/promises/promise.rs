@@ -127,11 +127,15 @@ fn stopped_by_design(spec: &Spec, stage: &Stage, blocked: &Blocked, plan: &Plan)
             // Of ours, what the plan leaves out: another service's, or one that has left.
             let theirs = |slot: &Slot, one: &&ContainerSeen| {
                 let owner = owned_service(spec, slot, one);
-                owner.is_none_or(|owner| plan.partial.contains(slot) && !plan.images.contains_key(owner))
+                owner.is_none_or(|owner| {
+                    let left_out = plan.partial.contains(slot) && !plan.images.contains_key(owner);
+                    left_out || spec.inactive.iter().any(|inactive| inactive == owner)
+                })
             };
             blocked.address.parse::<Slot>().is_ok_and(|slot| protected(&slot))
                 || facts().any(|(slot, facts)| {
-                    at_slot(slot) && facts.containers.iter().any(|one| theirs(slot, &one))
+                    at_slot(slot)
+                        && (facts.foreign_network || facts.containers.iter().any(|one| theirs(slot, &one)))
                 })
                 || clouds().any(|cloud| cloud.foreign_group.is_some() || cloud.foreign_key)
         }

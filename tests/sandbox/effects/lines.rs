@@ -255,6 +255,8 @@ fn facts_lines(facts: &HostFacts, names: &Names) -> Vec<String> {
         repo_digests,
         kept,
         volumes,
+        foreign_volumes,
+        foreign_network,
         record,
         key,
         lease,
@@ -272,6 +274,7 @@ fn facts_lines(facts: &HostFacts, names: &Names) -> Vec<String> {
             "engine {engine}, stopped {engine_stopped}; a key {has_key}; leased {is_leased}; ports {ports_known}"
         ),
         format!("admitted {admitted:?}"),
+        format!("of others: volumes {foreign_volumes:?}, network {foreign_network}"),
     ];
     lines.extend(volumes.iter().map(|volume| format!("volume {volume}")));
     lines.extend(containers.iter().map(|one| container_line(one, kept, names)));
