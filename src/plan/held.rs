@@ -179,12 +179,16 @@ impl ServiceContext<'_> {
             return None;
         }
         let spec = self.host.spec;
+        let here = spec.services.get(owner).is_some_and(|service| service.on == self.host.group.name);
         let (who, help) = if spec.inactive.iter().any(|inactive| inactive == owner) {
             (
                 "whose profile is not active",
                 format!("a3 --profile NAME rm --stop {owner}, where NAME is its profile"),
             )
-        } else if spec.services.get(owner).is_some_and(|service| service.on == self.host.group.name) {
+        } else if here && self.host.images.contains_key(owner) {
+            let help = format!("publish another port, or see to what keeps `{owner}` from being replaced");
+            ("which does not let go of it in this plan", help)
+        } else if here {
             ("which this plan leaves as it is", format!("plan it too: --target {owner}, or no --target"))
         } else {
             ("which left the spec and stays in this plan", "plan without --target, which removes it".into())
