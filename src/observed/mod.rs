@@ -523,6 +523,8 @@ pub struct ContainerSeen {
     pub ports: Vec<PublishedPort>,
     /// Host paths and names that it mounts.
     pub mounts: Vec<String>,
+    /// The names of its networks.
+    pub networks: Vec<String>,
     /// What `docker update` can change; `None` where the engine says something unknown.
     pub in_place: Option<InPlaceSeen>,
 }

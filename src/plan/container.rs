@@ -113,6 +113,19 @@ pub fn owned_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> O
     (*deployment == spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
 }
 
+/// Whether somebody took a container that runs, or should, off the deployment's network: the others do not
+/// find it any more, nor it them.
+pub(crate) fn off_network(
+    spec: &Spec,
+    service: &Service,
+    facts: &HostFacts,
+    seen: &ContainerSeen,
+) -> Option<Reason> {
+    let network = names::network(&spec.name);
+    let runs = seen.state.is_up() || why_stopped(service, facts.record.as_ref(), seen).is_some();
+    (runs && !seen.networks.contains(&network)).then_some(Reason::OffNetwork { network })
+}
+
 /// Why a container that should run does not; `None` when all is well.
 pub(crate) fn why_stopped(
     service: &Service,
@@ -206,6 +219,7 @@ impl ServiceContext<'_> {
             let recorded = self.released_as(facts, current).map(|released| &released.settings);
             fields.extend(diff::settings(recorded, &settings));
         }
+        reasons.extend(off_network(self.host.spec, self.service, facts, current));
         if !reasons.is_empty() {
             // By itself it would change in place; the new container has it from the start.
             let record = facts.record.as_ref();

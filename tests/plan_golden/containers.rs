@@ -443,3 +443,20 @@ fn foreign_network_and_volume() {
     golden("destroy_beside_a_foreign_network", &plan);
     assert!(plan.kept.iter().any(|kept| kept.starts_with("network music-me_default on web/0")));
 }
+
+/// The others do not find it any more: a new container is on the network again.
+#[test]
+fn off_the_network() {
+    let (spec, mut seen) = on_host();
+    facts(&mut seen, 0).containers[0].networks = vec!["bridge".into()];
+    let plan = planned("off_network", &spec, &seen);
+    assert_eq!(kinds(&plan), ["run"]);
+    assert!(plan.steps[0].is_drift());
+    // A job that is done has nobody to find.
+    let mut job = spec.clone();
+    job.services["s2"].restart = Restart::No;
+    let mut seen = deployed(&job);
+    let one = &mut facts(&mut seen, 0).containers[0];
+    (one.networks, one.state) = (Vec::new(), ContainerState::Exited(0));
+    assert!(a3::plan::plan(&job, &seen, &Options::default()).is_empty());
+}

@@ -124,6 +124,7 @@ fn foreign(name: &str) -> ContainerSeen {
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),
+        networks: Vec::new(),
         in_place: None,
     }
 }

@@ -31,6 +31,7 @@ pub(crate) enum Accident {
     Killed { at: u8 },
     Paused { at: u8 },
     Unhealthy { at: u8 },
+    OffNetwork { at: u8 },
     Removed { at: u8 },
     SwapBeforeCreate { at: u8 },
     SwapBeforeStart { at: u8 },
@@ -62,7 +63,7 @@ pub(crate) enum Accident {
 }
 
 /// Those that a case is drawn from.
-pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 40] = [
+pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 41] = [
     |_| Accident::SourceEdited,
     |_| Accident::DataEdited,
     |at| Accident::ReferenceMoved { at },
@@ -74,6 +75,7 @@ pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 40] = [
     |at| Accident::Killed { at },
     |at| Accident::Paused { at },
     |at| Accident::Unhealthy { at },
+    |at| Accident::OffNetwork { at },
     |at| Accident::Removed { at },
     |at| Accident::SwapBeforeCreate { at },
     |at| Accident::SwapBeforeStart { at },
@@ -107,7 +109,7 @@ pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 40] = [
 ];
 
 /// How many of them never stop a plan by themselves.
-pub(crate) const MENDABLE: usize = 32;
+pub(crate) const MENDABLE: usize = 33;
 
 impl Stage {
     /// Something happens, where there is something that it can happen to.
@@ -395,6 +397,7 @@ fn on_container(what: Accident, spec: &Spec, slot: &Slot, facts: &mut HostFacts)
                     }
                     Accident::Paused { .. } => one.state = ContainerState::Paused,
                     Accident::Unhealthy { .. } => one.health = Some(Health::Unhealthy),
+                    Accident::OffNetwork { .. } => one.networks.clear(),
                     other => panic!("{other:?} happens to no container"),
                 }
             }
@@ -450,6 +453,7 @@ pub(crate) fn foreign(name: &str) -> ContainerSeen {
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),
+        networks: Vec::new(),
         in_place: None,
     }
 }

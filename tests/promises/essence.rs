@@ -45,8 +45,8 @@ fn host(spec: &Spec, slot: &Slot, facts: &HostFacts, lines: &mut BTreeSet<String
         let (config, image) = (one.labels.get(label::CONFIG), one.labels.get(label::IMAGE));
         let ports: BTreeSet<String> = one.ports.iter().map(|port| format!("{port:?}")).collect();
         lines.insert(format!(
-            "{slot} {} {image:?} {config:?} {:?} {:?} {ports:?}",
-            one.name, one.state, one.health
+            "{slot} {} {image:?} {config:?} {:?} {:?} {ports:?} {:?}",
+            one.name, one.state, one.health, one.networks
         ));
     }
     let there = facts.files.iter().filter(|(_, file)| **file != FileSeen::Absent);

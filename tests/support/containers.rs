@@ -110,6 +110,7 @@ impl World<'_> {
             health: None,
             ports,
             mounts: Vec::new(),
+            networks: vec![run.settings.network.clone()],
             in_place: Some(set(&run.settings.in_place, None)),
         });
         let tag = kept_image(&spec.name, &run.service, number);

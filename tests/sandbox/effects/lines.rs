@@ -314,6 +314,7 @@ fn container_line(one: &ContainerSeen, kept: &[KeptImage], names: &Names) -> Str
         ports,
         // Where things are on the disk is asked of the spec, not of the container.
         mounts: _,
+        networks,
         in_place,
     } = one;
     let ours = labels.iter().filter(|(key, _)| key.starts_with("dev.a3."));
@@ -331,7 +332,7 @@ fn container_line(one: &ContainerSeen, kept: &[KeptImage], names: &Names) -> Str
         .map(|port| (&port.host_ip, port.published, port.target, port.protocol.as_str()))
         .collect();
     let unhealthy = *health == Some(Health::Unhealthy);
-    let what = (state, unhealthy, image, ours, ports, in_place);
+    let what = (state, unhealthy, image, ours, ports, networks, in_place);
     format!("container {} {name} {what:?}", names.id(id))
 }
 

@@ -100,6 +100,7 @@ pub(super) const WAYS: &[(&str, Option<&str>)] = &[
     ("run because config_changed", None),
     ("run because container_gone", None),
     ("run because swap_interrupted", None),
+    ("run because off_network", None),
     ("run of a rollback", None),
     ("run under another name", None),
     ("run that removes itself", None),
