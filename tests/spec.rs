@@ -255,7 +255,7 @@ fn overlays_merge_as_compose_does() {
     let base = "name: music\nservices:\n  s2:\n    image: redis:7\n    command: [a, b]\n    ports: [\"80:80\", \"81:81\", \"53:53/udp\"]\n    volumes: [\"./a:/a\", \"b:/b\"]\n    files: [\"one.csv:data/\", \"two.csv:data/\"]\n    environment: [A=1, B=2]\n    cap_add: [NET_ADMIN]\n    labels: { x: y }\n    tmpfs: /tmp\n";
     let spec = overlaid(
         base,
-        "services:\n  s2:\n    command: c d\n    ports: [\"8080:80\", { target: 53, published: 5353, protocol: udp }]\n    volumes: [\"./c:/a/\"]\n    files: [\"one.csv:data/\"]\n    environment: { B: three, C: 3 }\n    cap_add: [SYS_TIME, NET_ADMIN]\n    labels: !override { z: w }\n    tmpfs: [/run]\n",
+        "services:\n  s2:\n    command: c d\n    ports: [\"8080:80\", { target: 53, published: 5353, protocol: udp }]\n    volumes: [\"./c:/a/\"]\n    files: [\"one.csv:data/\"]\n    environment: { B: three, C: 3 }\n    cap_add: [SYS_TIME, NET_ADMIN]\n    labels: !override { z: w }\n    tmpfs: [/run/./]\n",
     );
     let service = &spec.services["s2"];
     assert_eq!(service.command.as_deref(), Some(&["c".to_owned(), "d".to_owned()][..]));
@@ -263,6 +263,9 @@ fn overlays_merge_as_compose_does() {
     assert_eq!(ports, [(81, 81), (8080, 80), (5353, 53)]);
     let mounts: Vec<_> = service.volumes.iter().map(|volume| &volume.source).collect();
     assert_eq!(mounts, [&VolumeSource::Named("b".into()), &VolumeSource::Bind("./c".into())]);
+    // As the engine knows it, however it is written.
+    let targets: Vec<_> = service.volumes.iter().map(|volume| volume.target.as_str()).collect();
+    assert_eq!(targets, ["/b", "/a"]);
     // A local path belongs to the file that names it.
     let files: Vec<_> = service.files.iter().map(|file| file.source.display().to_string()).collect();
     assert_eq!(files, ["two.csv", "over/one.csv"]);

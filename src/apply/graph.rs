@@ -155,6 +155,9 @@ impl Graph {
             self.steps.remove(id);
         }
         let mut successor = BTreeMap::new();
+        let makes_room: BTreeSet<StepId> =
+            planned.iter().filter(|step| removes(step)).map(|step| step.id).collect();
+        let mut as_late: Vec<(StepId, Vec<StepId>)> = Vec::new();
         for mut step in planned {
             let mut state = State::Waiting;
             let same = old.iter().find(|before| is_same_work(before, &step));
@@ -164,11 +167,20 @@ impl Graph {
                 // What hung on a failure before the machine answered still does.
                 state = states.get(&before.id).copied().unwrap_or(state);
                 let elsewhere = before.after.iter().filter(|id| !removed.contains(id)).copied();
+                let elsewhere: Vec<StepId> = elsewhere.collect();
+                let room = step.after.iter().filter(|id| makes_room.contains(id));
+                as_late.extend(room.map(|id| (*id, elsewhere.clone())));
                 step.after.extend(elsewhere);
                 step.after.sort_unstable();
                 step.after.dedup();
             }
             self.steps.insert(step.id, (step, state));
+        }
+        // What stands in the place of a step goes no earlier than that may begin.
+        for (id, orders) in as_late {
+            if let Some((step, _)) = self.steps.get_mut(&id) {
+                step.after.extend(orders);
+            }
         }
         for (step, _) in self.steps.values_mut() {
             step.after = step.after.iter().flat_map(|id| heirs(*id, &old, &successor)).collect();
@@ -199,6 +211,10 @@ fn is_same_work(a: &Step, b: &Step) -> bool {
         return false;
     }
     a.address == b.address && std::mem::discriminant(&a.action) == std::mem::discriminant(&b.action)
+}
+
+fn removes(step: &Step) -> bool {
+    matches!(step.action, Action::RemoveContainer { .. })
 }
 
 /// A container that was taken for a new one may only have to be started or restarted.
@@ -351,6 +367,34 @@ mod tests {
         ];
         assert_eq!(ids(&graph.replace_provisional(&slot, planned)), [4]);
         assert_eq!(ids(&graph.waiting()), [5]);
+    }
+
+    /// Machine by machine, too: the first one's failure leaves what the second one has.
+    #[test]
+    fn what_has_to_go_on_the_way_waits_as_what_comes_in_its_place() {
+        let (first, second) = (Slot::new("web", 0), Slot::new("web", 1));
+        let run = |slot: &Slot| Action::StartContainer {
+            slot: slot.clone(),
+            service: "s".into(),
+            container: "s".into(),
+            check: None,
+        };
+        let gone = Action::RemoveContainer {
+            slot: second.clone(),
+            service: "old".into(),
+            container: "s".into(),
+            grace: 10,
+            replaced_by: None,
+        };
+        let assumed = Step { provisional: true, ..step(2, "web/1/s", run(&second), &[0, 1]) };
+        let steps = [step(0, "web/0/s", run(&first), &[]), step(1, "web/1", start(&second), &[]), assumed];
+        let mut graph = Graph::new(&steps);
+        graph.set(StepId(1), State::Done);
+        let planned = vec![step(3, "web/1/old", gone, &[]), step(4, "web/1/s", run(&second), &[3])];
+        graph.replace_provisional(&second, planned);
+        assert_eq!(ids(&graph.ready()), [0]);
+        graph.set(StepId(0), State::Failed);
+        assert_eq!(ids(&graph.fail_behind(StepId(0))), [3, 4]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! What the image steps share: the service, the engine here, the registry's client.
+//! What the steps on images share: the service, the engine here, the registry's client, the pull.
 
 use super::Work;
 use super::failure::{Failure, FailureKind};
+use super::site::Site;
 use crate::docker::Engine;
+use crate::event::Sink;
 use crate::plan::names;
+use crate::plan::step::Image;
 use crate::registry::Client;
 use crate::spec::Service;
 
@@ -24,4 +27,12 @@ pub(crate) fn client<'a>(work: &Work<'a>, reference: &str) -> Result<&'a Client,
         Some(Err(cause)) => Err(Failure::of_kind(FailureKind::Failed, cause.clone())),
         None => Err(Failure::new(format!("the registry {server} was not asked"), None)),
     }
+}
+
+/// Pulls to a machine, with the credential that travels along. What is there already is not sent again.
+pub(crate) async fn pull(work: &Work<'_>, site: &Site, image: &Image, sink: Sink<'_>) -> Result<(), Failure> {
+    let image = work.sites.reference(image)?;
+    let pulling = site.engine.pull(&image, work.job.world.credential(&image), sink);
+    work.job.stop.cut(pulling).await.ok_or_else(Failure::interrupted)??;
+    Ok(())
 }

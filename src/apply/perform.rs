@@ -1,7 +1,7 @@
 //! From a step to its function.
 
 use super::failure::{Done, Failure, StepResult};
-use super::{Work, admit, build, copy, halt, install, instance, login, prune, push, remove, run, tag};
+use super::{Work, admit, build, copy, halt, image, install, instance, login, prune, push, remove, run, tag};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
 
@@ -28,8 +28,12 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
         | Action::StopContainer { .. }
         | Action::StartContainer { .. }
         | Action::UpdateContainer { .. } => on_container(work, step, sink).await,
-        Action::RemoveContainer { slot, service, container, grace } => {
-            remove::container(&*work.sites.get(slot)?, (service, container), *grace).await
+        Action::RemoveContainer { slot, service, container, grace, replaced_by } => {
+            let site = &*work.sites.get(slot)?;
+            if let Some(image) = replaced_by {
+                image::pull(work, site, image, sink).await?;
+            }
+            remove::container(site, (service, container), *grace).await
         }
         Action::Prune { slot, releases, tags } => {
             prune::prune(work, &*work.sites.get(slot)?, (releases, tags), sink).await

@@ -13,7 +13,8 @@ use crate::host::{Ask, DockerState, Host, HostError, engine_cause, is_denied};
 use crate::id::Slot;
 use crate::observe::{Approach, live_instances, observe_host};
 use crate::observed::{Cause, HostSeen, OwnedInstance, Seen};
-use crate::plan::step::{BlockedKind, Cost, Step};
+use crate::plan::step::{Action, BlockedKind, Change, Cost, Step};
+use crate::plan::{OnTheWay, plan_host};
 use crate::record::{HostKeyTag, KeySource};
 use crate::ssh::SshError;
 use crate::ssh::command::Script;
@@ -72,7 +73,9 @@ async fn plan_with(work: &Work<'_>, slot: &Slot, host: &Host, first: u32) -> Res
         HostSeen::NotYet(_) => return Err(Failure::new(format!("{slot} does not answer yet"), None)),
     }
     let images = work.sites.images(work.job.plan);
-    let plan = crate::plan::plan_host(work.job.spec, &observed, slot, &images, first);
+    let partial = work.job.plan.partial.contains(slot);
+    let settled = OnTheWay { images: &images, partial, first };
+    let plan = plan_host(work.job.spec, &observed, slot, settled);
     if let Some(blocked) = plan.blocked.first() {
         let cause =
             Cause { message: format!("{}: {}", blocked.address, blocked.why), help: blocked.help.clone() };
@@ -93,7 +96,8 @@ async fn plan_with(work: &Work<'_>, slot: &Slot, host: &Host, first: u32) -> Res
     Ok(plan.steps)
 }
 
-/// Steps that cost more than what the plan had shown for their address.
+/// Steps that cost more than what the plan had shown for their address, or that take away what it had not
+/// shown as going. What `keep_releases` lets go of is not asked about.
 fn stronger(shown: &[Step], found: &[Step]) -> Vec<Step> {
     let weight = |step: &Step| match step.cost {
         Cost::None => 0,
@@ -105,7 +109,14 @@ fn stronger(shown: &[Step], found: &[Step]) -> Vec<Step> {
     let shown_weight = |address: &str| {
         shown.iter().filter(|step| step.address == address).map(weight).max().unwrap_or_default()
     };
-    found.iter().filter(|step| weight(step) > shown_weight(&step.address)).cloned().collect()
+    let takes_away = |step: &Step| {
+        let kind = step.action.kind();
+        step.change == Change::Delete
+            && !matches!(step.action, Action::Prune { .. })
+            && !shown.iter().any(|one| one.address == step.address && one.action.kind() == kind)
+    };
+    let is_stronger = |step: &&Step| weight(step) > shown_weight(&step.address) || takes_away(step);
+    found.iter().filter(is_stronger).cloned().collect()
 }
 
 /// The connection to a machine that runs: the one that there is, or a new one.
@@ -278,5 +289,52 @@ pub(crate) async fn engine_answers(
             let help = format!("on {}, systemctl status docker tells why", host.name());
             Err(Failure::new(timed_out.to_string(), Some(help)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::step::StepId;
+
+    fn step(address: &str, change: Change, action: Action) -> Step {
+        Step {
+            id: StepId(0),
+            address: address.into(),
+            change,
+            action,
+            reasons: Vec::new(),
+            fields: Vec::new(),
+            cost: Cost::None,
+            after: Vec::new(),
+            provisional: false,
+        }
+    }
+
+    #[test]
+    fn what_goes_and_was_not_shown_is_asked_about() {
+        let slot = Slot::new("web", 0);
+        let remove = |container: &str| {
+            let (service, container) = (container.to_owned(), container.to_owned());
+            let action = Action::RemoveContainer {
+                slot: slot.clone(),
+                service,
+                container: container.clone(),
+                grace: 10,
+                replaced_by: None,
+            };
+            step(&format!("web/0/{container}"), Change::Delete, action)
+        };
+        let keys = |change, keys| step("web/0.keys", change, Action::Admit { slot: slot.clone(), keys });
+        let start = step("web/0", Change::Update, Action::Start { slot: slot.clone(), id: "i-1".into() });
+        let prune = Action::Prune { slot: slot.clone(), releases: vec![1], tags: Vec::new() };
+        let found = [
+            remove("db"),
+            remove("known"),
+            keys(Change::Delete, Vec::new()),
+            step("web/0.releases", Change::Delete, prune),
+        ];
+        let asked = stronger(&[start, remove("known")], &found);
+        assert_eq!(asked, [found[0].clone(), found[2].clone()]);
     }
 }

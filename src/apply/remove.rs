@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
 use super::site::Site;
+use crate::docker::EngineError;
 use crate::host::Removal;
 use crate::id::Slot;
 use crate::observed::{HostSeen, Seen};
@@ -33,7 +34,7 @@ pub(crate) async fn files(site: &Site, targets: &[String]) -> StepResult {
 
 /// Stops and removes one container of ours.
 ///
-/// - Assumes: the plan saw our full mark on it.
+/// - Assumes: the plan saw our full mark on it; what takes its place was pulled.
 /// - Guarantees: it is gone, and from the release that is written down; named volumes stay.
 /// - Repeat after a crash: anywhere; what is gone is gone.
 /// - Errors: the engine's.
@@ -60,7 +61,11 @@ pub(crate) async fn clean(work: &Work<'_>, slot: &Slot) -> StepResult {
     // Docker may never have got there, or be gone again.
     let seen = work.job.observed.hosts.get(slot).and_then(HostSeen::facts);
     if seen.is_none_or(|facts| facts.engine != Seen::Absent) {
-        site.engine.remove_network(&names::network(deployment), deployment).await?;
+        match site.engine.remove_network(&names::network(deployment), deployment).await {
+            // Somebody else's of that name stays, and keeps nothing of ours from going.
+            Ok(()) | Err(EngineError::Foreign { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         site.engine.release_images(deployment).await?;
     }
     site.remove_folder().await?;

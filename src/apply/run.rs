@@ -32,8 +32,7 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
     let service = super::image::service(work, &planned.service)?;
     let image = work.sites.reference(&planned.image)?;
     if planned.pull {
-        let pulling = site.engine.pull(&image, work.job.world.credential(&image), sink);
-        work.job.stop.cut(pulling).await.ok_or_else(Failure::interrupted)??;
+        super::image::pull(work, &site, &planned.image, sink).await?;
     }
     let deployment = &work.job.spec.name;
     site.engine.ensure_network(&planned.settings.network, deployment).await?;

@@ -173,6 +173,7 @@ impl Inspected {
         let anonymous = mounts.iter().filter(|mount| mount.is_anonymous());
         let health_deadline = self.config.healthcheck.as_ref().map(Healthcheck::decided_after);
         let networks = self.network_settings.networks.unwrap_or_default();
+        let network_names = networks.keys().cloned().collect();
         let in_place = self.host_config.in_place();
         ContainerDetail {
             created: seconds(&self.created).unwrap_or(0),
@@ -205,6 +206,7 @@ impl Inspected {
                 health: self.state.health.as_ref().filter(|_| state.is_up()).and_then(health),
                 ports,
                 mounts: mounts.into_iter().map(Mount::into_what).collect(),
+                networks: network_names,
                 in_place,
             },
         }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::call::{Call, if_there};
 use super::engine::{Engine, EngineError};
-use crate::plan::names::label;
+use crate::plan::names::{self, label};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,6 +26,15 @@ impl Labelled {
 #[serde(rename_all = "PascalCase")]
 struct Volumes {
     volumes: Option<Vec<Labelled>>,
+}
+
+/// The volumes that have the name of one of a deployment's, `NAME_…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumesSeen {
+    /// Those that it made.
+    pub own: Vec<String>,
+    /// Those that somebody else made.
+    pub foreign: Vec<String>,
 }
 
 impl Engine {
@@ -80,17 +89,36 @@ impl Engine {
         }
     }
 
-    /// The named volumes that a deployment made, for what a destroy keeps.
+    /// Whether a network of that name is there that is not the deployment's.
     ///
     /// # Errors
     /// Unreachable, broken, refused.
-    pub async fn volumes(&self, deployment: &str) -> Result<Vec<String>, EngineError> {
+    pub async fn has_foreign_network(&self, name: &str, deployment: &str) -> Result<bool, EngineError> {
+        match self.own_network(name, deployment).await {
+            Ok(_) => Ok(false),
+            Err(EngineError::Foreign { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The named volumes that a deployment made, and those that only have such a name.
+    ///
+    /// # Errors
+    /// Unreachable, broken, refused.
+    pub async fn volumes(&self, deployment: &str) -> Result<VolumesSeen, EngineError> {
         let listed: Volumes = self.ask("list volumes", Call::get("/volumes")).await?;
-        let ours =
-            listed.volumes.unwrap_or_default().into_iter().filter(|found| found.belongs_to(deployment));
-        let mut names: Vec<String> = ours.map(|found| found.name).collect();
-        names.sort();
-        Ok(names)
+        let mut seen = VolumesSeen::default();
+        let prefix = names::volume(deployment, "");
+        for found in listed.volumes.unwrap_or_default() {
+            if found.belongs_to(deployment) {
+                seen.own.push(found.name);
+            } else if found.name.starts_with(&prefix) {
+                seen.foreign.push(found.name);
+            }
+        }
+        seen.own.sort();
+        seen.foreign.sort();
+        Ok(seen)
     }
 
     /// Removes a volume with its data.

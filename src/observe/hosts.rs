@@ -10,6 +10,7 @@ use super::approach::{self, Approach};
 use super::contact::{self, Contact};
 use super::{World, now};
 use crate::docker::EngineError;
+use crate::docker::network::VolumesSeen;
 use crate::explain::Explain as _;
 use crate::host::{
     Ask, AskedFile, DockerState, Facts, FolderState, Host, HostError, engine_cause, is_denied,
@@ -196,12 +197,14 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
     let ask = Ask::new(spec.name.clone(), asked_files(spec, slot, files));
     let ask = Ask { keys_mark: keys_mark(&spec.name, &slot.group), ..ask };
     let engine = host.engine();
-    let (facts, version, containers, images, volumes) = join!(
+    let network = names::network(&spec.name);
+    let (facts, version, containers, images, volumes, network) = join!(
         facts(host, &ask),
         engine.version(),
         engine.containers(),
         engine.images(),
-        engine.volumes(&spec.name)
+        engine.volumes(&spec.name),
+        engine.has_foreign_network(&network, &spec.name)
     );
     let facts = match facts {
         Ok(facts) => facts,
@@ -216,7 +219,7 @@ pub async fn observe_one(spec: &Spec, host: &Host, slot: &Slot, files: &Files) -
     let missing = version.is_err() && docker == DockerState::Missing;
     let stopped = docker == DockerState::Stopped && version.as_ref().is_err_and(|error| !is_denied(error));
     let engine = match version {
-        Ok(version) => engine_says(&spec.name, version.version, containers, (images, volumes)),
+        Ok(version) => engine_says(&spec.name, (version.version, network), containers, (images, volumes)),
         Err(error) => Err(engine_cause(&error)),
     };
     if let Some(cause) = engine.as_ref().ok().and_then(|says| lives_elsewhere(spec, slot, &facts, says)) {
@@ -275,22 +278,24 @@ struct EngineSays {
     containers: Vec<ContainerSeen>,
     digests: BTreeSet<String>,
     kept: Vec<KeptImage>,
-    volumes: Vec<String>,
+    volumes: VolumesSeen,
+    foreign_network: bool,
 }
 
 fn engine_says(
     deployment: &str,
-    version: String,
+    (version, network): (String, Result<bool, EngineError>),
     containers: Result<Vec<ContainerSeen>, EngineError>,
-    (images, volumes): (Result<Vec<KeptImage>, EngineError>, Result<Vec<String>, EngineError>),
+    (images, volumes): (Result<Vec<KeptImage>, EngineError>, Result<VolumesSeen, EngineError>),
 ) -> Result<EngineSays, Cause> {
     let containers = containers.map_err(|error| engine_cause(&error))?;
     let images = images.map_err(|error| engine_cause(&error))?;
     let volumes = volumes.map_err(|error| engine_cause(&error))?;
+    let foreign_network = network.map_err(|error| engine_cause(&error))?;
     let digests = images.iter().flat_map(|image| image.digests.iter().cloned()).collect();
     let kept = |image: &KeptImage| image.tags.iter().any(|tag| names::kept_by(deployment, tag).is_some());
     let kept = images.into_iter().filter(kept).collect();
-    Ok(EngineSays { version, containers, digests, kept, volumes })
+    Ok(EngineSays { version, containers, digests, kept, volumes, foreign_network })
 }
 
 fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
@@ -316,7 +321,9 @@ fn merge(facts: Facts, engine: Result<EngineSays, Cause>) -> HostFacts {
         files: facts.files,
         repo_digests: says.digests,
         kept: says.kept,
-        volumes: says.volumes,
+        volumes: says.volumes.own,
+        foreign_volumes: says.volumes.foreign,
+        foreign_network: says.foreign_network,
         record: facts.record,
         key: facts.key,
         lease: facts.lease,

@@ -441,6 +441,10 @@ pub struct HostFacts {
     pub kept: Vec<KeptImage>,
     /// The named volumes there that this deployment made.
     pub volumes: Vec<String>,
+    /// Those that somebody else made under such a name, `NAME_…`.
+    pub foreign_volumes: Vec<String>,
+    /// Whether somebody else made a network of the name of the deployment's.
+    pub foreign_network: bool,
     /// What a3 wrote down there.
     pub record: Option<Record>,
     /// The key for the HMAC of secrets; `None` before a3's first apply there.
@@ -534,6 +538,8 @@ pub struct ContainerSeen {
     pub ports: Vec<PublishedPort>,
     /// Host paths and names that it mounts.
     pub mounts: Vec<String>,
+    /// The names of its networks.
+    pub networks: Vec<String>,
     /// What `docker update` can change; `None` where the engine says something unknown.
     pub in_place: Option<InPlaceSeen>,
 }

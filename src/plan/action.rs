@@ -168,6 +168,9 @@ pub enum Action {
         container: String,
         /// Seconds between SIGTERM and SIGKILL.
         grace: u64,
+        /// What takes its place, where that has to be pulled: before it goes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaced_by: Option<Image>,
     },
     /// Forget releases, and let go of images that only they needed.
     Prune {

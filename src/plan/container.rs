@@ -12,10 +12,11 @@ use super::names::{self, label};
 use super::reason::{self, FieldChange, Forces, Reason, Shown};
 use super::settings::Settings;
 use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
+use super::stray::{Before, Stray};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, Unchecked};
 use crate::record::{Record, ReleaseStatus, ReleasedService};
-use crate::spec::{Machine, Protocol, Restart, Service, Spec};
+use crate::spec::{Machine, Restart, Service, Spec, VolumeSource};
 
 /// One service on one machine.
 #[derive(Clone, Copy)]
@@ -25,11 +26,11 @@ pub(crate) struct ServiceContext<'a> {
     pub(crate) wanted: &'a Wanted,
     pub(crate) copies: &'a [Copied],
     /// Containers that are removed in the same plan.
-    pub(crate) strays: &'a [(StepId, &'a ContainerSeen)],
+    pub(crate) strays: &'a [Stray<'a>],
 }
 
 /// Steps by service and slot.
-type Runs = BTreeMap<(String, Slot), StepId>;
+pub(crate) type Runs = BTreeMap<(String, Slot), StepId>;
 
 /// Plans the container; its last step, if there is one.
 pub(crate) fn plan(
@@ -73,59 +74,6 @@ pub(crate) fn plan(
     running.or(updated)
 }
 
-/// Removes containers of ours whose service left the spec. An empty `services` never means all.
-pub(crate) fn remove_strays<'a>(cx: &HostContext<'a>, draft: &mut Draft) -> Vec<(StepId, &'a ContainerSeen)> {
-    let Some(facts) = cx.facts else { return Vec::new() };
-    let is_wanted = |service: &str| {
-        cx.spec.services_on(&cx.group.name).any(|wanted| wanted.name == service)
-            || cx.spec.inactive.iter().any(|inactive| inactive == service)
-    };
-    let strays: Vec<&'a ContainerSeen> = facts
-        .containers
-        .iter()
-        .filter(|seen| owned_service(cx.spec, cx.slot, seen).is_some_and(|service| !is_wanted(service)))
-        .collect();
-    if cx.is_empty_spec() && !strays.is_empty() {
-        let names: Vec<&str> = strays.iter().map(|seen| seen.name.as_str()).collect();
-        draft.notices.push(format!(
-            "{}: `services` is empty, which removes nothing; still there: {} (a3 destroy removes)",
-            cx.slot,
-            names.join(", ")
-        ));
-        return Vec::new();
-    }
-    strays.into_iter().map(|seen| (remove(cx, seen, Reason::LeftSpec, draft), seen)).collect()
-}
-
-/// Removes the containers whose name another service takes in the same plan, while their own gets
-/// another `container_name`: they cannot stay until the new one has proven itself.
-pub(crate) fn remove_renamed<'a>(
-    cx: &HostContext<'a>,
-    draft: &mut Draft,
-) -> Vec<(StepId, &'a ContainerSeen)> {
-    let Some(facts) = cx.facts else { return Vec::new() };
-    // Without an image for the new one, the old one stays.
-    let here = |name: &&str| cx.images.contains_key(*name);
-    let in_the_way = facts.containers.iter().filter_map(|seen| {
-        let name = owned_service(cx.spec, cx.slot, seen).filter(here)?;
-        let service = cx.spec.services.get(name).filter(|service| service.on == cx.group.name)?;
-        let mut others = cx.spec.services_on(&cx.group.name).filter(|other| other.name != name);
-        let taker = others.find(|other| other.container_name == names::own_container(&seen.name))?;
-        is_renamed(service, seen).then_some((seen, name, taker))
-    });
-    let in_the_way: Vec<_> = in_the_way.collect();
-    let removed = in_the_way.into_iter().map(|(seen, name, taker)| {
-        draft.notices.push(format!(
-            "{}: `{}` takes the name of its container, which therefore goes before the new one is proven to \
-             work: there is no way back for it",
-            cx.address(name),
-            taker.name
-        ));
-        (remove(cx, seen, Reason::ConfigChanged, draft), seen)
-    });
-    removed.collect()
-}
-
 /// Whether a container of a service has the name that the service had before.
 fn is_renamed(service: &Service, seen: &ContainerSeen) -> bool {
     seen.name != service.container_name && seen.name != names::old_container(&service.container_name)
@@ -135,7 +83,7 @@ fn is_renamed(service: &Service, seen: &ContainerSeen) -> bool {
 pub(crate) fn remove(
     cx: &HostContext<'_>,
     seen: &ContainerSeen,
-    reason: Reason,
+    (reason, before): (Reason, Before),
     draft: &mut Draft,
 ) -> StepId {
     let owned = owned_service(cx.spec, cx.slot, seen);
@@ -145,11 +93,14 @@ pub(crate) fn remove(
     let (slot, container) = (cx.slot.clone(), seen.name.clone());
     // A one-off is no service that a release could lose.
     let service = owned.unwrap_or(&seen.name);
-    let action = Action::RemoveContainer { slot, service: service.to_owned(), container, grace };
+    let (service_name, replaced_by) = (service.to_owned(), before.pull);
+    let action = Action::RemoveContainer { slot, service: service_name, container, grace, replaced_by };
     let step = NewStep::new(cx.address(service), Change::Delete, action)
         .because(reason)
         .fields(vec![FieldChange::changed("container_name", Shown::text(&seen.name), Shown::Nothing)])
-        .after(cx.reach);
+        .after(cx.reach)
+        .after(before.steps)
+        .provisional(cx.late);
     draft.add(step)
 }
 
@@ -162,10 +113,17 @@ pub fn owned_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> O
     (*deployment == spec.name && seen.labels.get(label::OWN) == Some(&mark)).then_some(service)
 }
 
-/// Whether two sockets of a port are in each other's way.
-fn overlaps(a: Option<&str>, b: Option<&str>) -> bool {
-    let any = |ip: Option<&str>| ip.is_none_or(|ip| ip == "0.0.0.0" || ip == "::");
-    any(a) || any(b) || a == b
+/// Whether somebody took a container that runs, or should, off the deployment's network: the others do not
+/// find it any more, nor it them.
+pub(crate) fn off_network(
+    spec: &Spec,
+    service: &Service,
+    facts: &HostFacts,
+    seen: &ContainerSeen,
+) -> Option<Reason> {
+    let network = names::network(&spec.name);
+    let runs = seen.state.is_up() || why_stopped(service, facts.record.as_ref(), seen).is_some();
+    (runs && !seen.networks.contains(&network)).then_some(Reason::OffNetwork { network })
 }
 
 /// Why a container that should run does not; `None` when all is well.
@@ -200,87 +158,12 @@ pub fn one_off_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) ->
 }
 
 impl ServiceContext<'_> {
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.host.address(&self.service.name)
     }
 
     fn own<'a>(&self, facts: &'a HostFacts, name: &str) -> Option<&'a ContainerSeen> {
         facts.containers.iter().filter(|seen| seen.name == name).find(|seen| self.is_ours(seen))
-    }
-
-    /// Foreign containers in the way: of the name, or of a port.
-    fn clashes(&self, facts: &HostFacts, draft: &mut Draft) -> bool {
-        let foreign = |seen: &&ContainerSeen| owned_service(self.host.spec, self.host.slot, seen).is_none();
-        let before = draft.blocked.len();
-        for seen in facts.containers.iter().filter(foreign) {
-            if seen.name == self.service.container_name {
-                let why = format!(
-                    "a container named `{}` exists and does not belong to this deployment",
-                    seen.name
-                );
-                let help = format!(
-                    "set another `container_name`, or remove it yourself: docker rm -f {}",
-                    seen.name
-                );
-                draft.block(self.address(), BlockedKind::Refused, why, Some(help));
-            } else if let Some((port, protocol)) = self.held_port(seen) {
-                let why = format!(
-                    "port {port}/{} is held by the container `{}`, which does not belong to this deployment",
-                    protocol.as_str(),
-                    seen.name
-                );
-                let help = format!("publish another port, or stop it yourself: docker stop {}", seen.name);
-                draft.block(self.address(), BlockedKind::Refused, why, Some(help));
-            }
-        }
-        for (port, protocol) in self.held_by_processes(facts) {
-            let why =
-                format!("port {port}/{} is held by a process there that is no container", protocol.as_str());
-            let help = format!(
-                "publish another port, or stop the process: sudo ss -lptu 'sport = :{port}' names it"
-            );
-            draft.block(self.address(), BlockedKind::Refused, why, Some(help));
-        }
-        draft.blocked.len() > before
-    }
-
-    /// Published ports that somebody listens on, and no container that was seen publishes. Docker's own
-    /// processes listen for containers.
-    fn held_by_processes(&self, facts: &HostFacts) -> Vec<(u16, Protocol)> {
-        let of_container = |number: u16, protocol: Protocol| {
-            let mut ports = facts.containers.iter().flat_map(|seen| &seen.ports);
-            ports.any(|port| port.published == number && port.protocol == protocol)
-        };
-        let wanted = self.service.ports.iter().filter_map(|port| Some((port, port.published?)));
-        let held = wanted.filter(|(port, number)| {
-            !of_container(*number, port.protocol)
-                && facts.listening.iter().any(|held| {
-                    held.port == *number
-                        && held.protocol == port.protocol
-                        && overlaps(held.ip.as_deref(), port.host_ip.as_deref())
-                })
-        });
-        held.map(|(port, number)| (number, port.protocol)).collect()
-    }
-
-    fn held_port(&self, seen: &ContainerSeen) -> Option<(u16, Protocol)> {
-        if !matches!(
-            seen.state,
-            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting
-        ) {
-            return None;
-        }
-        let wanted = self.service.ports.iter().filter_map(|port| Some((port, port.published?)));
-        wanted
-            .filter(|(port, number)| {
-                seen.ports.iter().any(|held| {
-                    held.published == *number
-                        && held.protocol == port.protocol
-                        && overlaps(held.host_ip.as_deref(), port.host_ip.as_deref())
-                })
-            })
-            .map(|(port, number)| (number, port.protocol))
-            .next()
     }
 
     fn released<'a>(&self, facts: &'a HostFacts) -> Option<&'a ReleasedService> {
@@ -338,6 +221,7 @@ impl ServiceContext<'_> {
             let hidden = released.map(|released| &released.interpolated).into_iter().flatten();
             diff::hide(&mut fields, hidden.chain(&self.service.interpolated));
         }
+        reasons.extend(off_network(self.host.spec, self.service, facts, current));
         if !reasons.is_empty() {
             // By itself it would change in place; the new container has it from the start.
             let record = facts.record.as_ref();
@@ -377,7 +261,8 @@ impl ServiceContext<'_> {
             let action = Action::StartContainer { slot, service, container, check };
             let step = NewStep::new(self.address(), Change::Update, action).because(reason);
             let step = step.after(self.copies_mounted().map(|copied| copied.step));
-            return Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)));
+            let step = step.after(self.started_before(runs)).after(self.freed_by(draft));
+            return Some(draft.add(step.after(self.host.reach)));
         }
         if current.state == ContainerState::Restarting {
             let name = &self.service.name;
@@ -433,6 +318,14 @@ impl ServiceContext<'_> {
 
     fn stopped(&self, seen: &ContainerSeen) -> Option<Reason> {
         why_stopped(self.service, self.host.facts.and_then(|facts| facts.record.as_ref()), seen)
+    }
+
+    /// What its new container waits for, wherever that is: its image, its files, and those that start first.
+    pub(crate) fn needed(&self, runs: &Runs) -> Vec<StepId> {
+        let mut steps: Vec<StepId> = self.wanted.after.into_iter().collect();
+        steps.extend(self.copies_mounted().map(|copied| copied.step));
+        steps.extend(self.started_before(runs));
+        steps
     }
 
     fn started_before(&self, runs: &Runs) -> Vec<StepId> {
@@ -494,9 +387,8 @@ impl ServiceContext<'_> {
             .fields(fields)
             .cost(cost)
             .after(host.reach.into_iter().chain(self.wanted.after).chain(login))
-            .after(self.copies_mounted().map(|copied| copied.step))
-            .after(self.freed_by())
-            .after(self.started_before(runs))
+            .after(self.needed(runs))
+            .after(self.freed_by(draft))
             .provisional(host.late);
         draft.add(step)
     }
@@ -509,24 +401,15 @@ impl ServiceContext<'_> {
 
     /// Those of them that the new one is swapped with, and that do not go before.
     fn formerly(&self) -> impl Iterator<Item = &ContainerSeen> {
-        self.former().filter(|seen| !self.strays.iter().any(|(_, stray)| stray.name == seen.name))
+        self.former().filter(|seen| !self.strays.iter().any(|stray| stray.seen.name == seen.name))
     }
 
-    fn is_ours(&self, seen: &ContainerSeen) -> bool {
+    pub(crate) fn is_ours(&self, seen: &ContainerSeen) -> bool {
         owned_service(self.host.spec, self.host.slot, seen) == Some(self.service.name.as_str())
     }
 
-    /// Removals that free the name or a port, or that take the service's own container away.
-    fn freed_by(&self) -> Vec<StepId> {
-        let in_the_way = |seen: &ContainerSeen| {
-            names::own_container(&seen.name) == self.service.container_name
-                || self.held_port(seen).is_some()
-                || self.is_ours(seen)
-        };
-        self.strays.iter().filter(|(_, seen)| in_the_way(seen)).map(|(step, _)| *step).collect()
-    }
-
-    /// A mount that shows a container who may log in, or a3's records.
+    /// A mount that shows a container who may log in, or a3's records; and one that lets it write what
+    /// somebody else keeps.
     fn notice_volumes(&self, draft: &mut Draft) {
         let folder = self.host.facts.map_or("/var/lib/a3", |facts| facts.folder.as_str());
         let secret = [self.host.resolve("~/.ssh"), folder.to_owned()];
@@ -534,9 +417,21 @@ impl ServiceContext<'_> {
             let path = path.strip_prefix('/').filter(|path| path.starts_with('~')).unwrap_or(path);
             draft.notices.push(format!("{}: a volume shows {path} to the container", self.address()));
         }
+        let foreign = self.host.facts.map_or(&[][..], |facts| &facts.foreign_volumes);
+        for volume in self.service.volumes.iter().filter(|volume| !volume.read_only) {
+            let VolumeSource::Named(name) = &volume.source else { continue };
+            let name = names::volume(&self.host.spec.name, name);
+            if foreign.contains(&name) {
+                draft.notices.push(format!(
+                    "{}: the volume {name} was there before and is not a3's; the container writes into it, and \
+                     a3 destroy --volumes leaves it",
+                    self.address()
+                ));
+            }
+        }
     }
 
-    fn needs_pull(&self) -> bool {
+    pub(crate) fn needs_pull(&self) -> bool {
         match (&self.wanted.image, self.host.facts) {
             (Image::Local { .. } | Image::From { repository: None, .. }, _) => false,
             (Image::Pinned { repository, digest }, Some(facts)) => {

@@ -6,6 +6,7 @@ use super::draft::{Draft, NewStep};
 use super::host::HostContext;
 use super::reason::{FieldChange, Reason, Shown};
 use super::step::{Action, Change, Cost, Plan, StepId};
+use super::stray::Before;
 use super::{admit, container, machine, names, prune};
 use crate::id::Slot;
 use crate::observed::{
@@ -86,6 +87,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
         unchanged: Vec::new(),
         kept,
         images: BTreeMap::new(),
+        partial: BTreeSet::new(),
     }
 }
 
@@ -227,7 +229,7 @@ fn destroy_host(
     };
     let own: Vec<_> = facts.containers.iter().filter(is_own).collect();
     for seen in &own {
-        before.push(container::remove(cx, seen, Reason::Destroy, draft));
+        before.push(container::remove(cx, seen, (Reason::Destroy, Before::default()), draft));
     }
     let targets: Vec<String> = facts.record.iter().flat_map(|record| record.files.keys().cloned()).collect();
     if !targets.is_empty() {
@@ -249,6 +251,10 @@ fn destroy_host(
         let tags = facts.kept.iter().filter(|_| !wanted.images).flat_map(|image| &image.tags);
         let ours = tags.filter(|tag| names::kept_by(&cx.spec.name, tag).is_some());
         fields.extend(ours.map(|tag| FieldChange::changed("tag", Shown::text(tag), Shown::Nothing)));
+        if facts.foreign_network {
+            let network = names::network(&cx.spec.name);
+            kept.push(format!("network {network} on {}, which a3 did not make", cx.slot));
+        }
         let step = NewStep::new(format!("{}.a3", cx.slot), Change::Delete, action);
         draft.add(step.because(Reason::Destroy).fields(fields).after(before));
     }

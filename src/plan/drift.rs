@@ -1,7 +1,7 @@
 //! How what runs differs from the spec, as far as it can be told without registry and sources: what
 //! `a3 status` shows. A plan tells the rest, a moved tag and an edited source.
 
-use super::container::{owned_service, why_stopped};
+use super::container::{off_network, owned_service, why_stopped};
 use super::draft::Draft;
 use super::machine::GroupContext;
 use super::names::{self, label};
@@ -101,6 +101,7 @@ pub fn drift(
     found.extend(image(service, seen).map(Difference::of));
     found.extend(config(spec, service, (facts, secrets), seen));
     found.extend(in_place(service, record, seen));
+    found.extend(off_network(spec, service, facts, seen).map(Difference::of));
     found.extend(why_stopped(service, record, seen).map(Difference::of));
     if seen.health == Some(Health::Unhealthy) {
         found.push(Difference::of(Reason::Unhealthy));

@@ -11,8 +11,8 @@ use super::image::Wanted;
 use super::install::{self, Footing};
 use super::paths::{covers, resolve};
 use super::reason::{FieldChange, Reason, Shown};
-use super::step::{Action, BlockedKind, Change, FileCopy, Image, StepId};
-use super::{admit, container, names};
+use super::step::{Action, BlockedKind, Change, FileCopy, Image, Step, StepId};
+use super::{admit, container, held, names, stray};
 use crate::id::{Arch, Slot};
 use crate::observed::{FileSeen, HostFacts, LocalFile, Observed, Unchecked};
 use crate::spec::{Group, Machine, OnChange, Service, Spec, VolumeSource};
@@ -62,22 +62,24 @@ pub(crate) fn plan(cx: &HostContext<'_>, runs: &mut BTreeMap<(String, Slot), Ste
             cx.copy(service, &mut copies, draft);
         }
     }
-    let mut strays = Vec::new();
-    if cx.whole {
-        cx.remove_files(draft);
-        strays = container::remove_strays(cx, draft);
-    }
-    strays.extend(container::remove_renamed(cx, draft));
+    let mut strays = if cx.whole { stray::left(cx, draft) } else { Vec::new() };
+    let (services, crossed) = held::order(cx, &strays);
+    strays.extend(stray::crossed(cx, crossed, draft));
+    stray::remove_idle(cx, false, &mut strays, draft);
     let mut login = BTreeMap::new();
-    for service in in_start_order(cx.spec, &cx.group.name) {
+    for service in services {
         let Some(wanted) = cx.images.get(&service.name).filter(|_| cx.fits(service, draft)) else { continue };
-        let step = {
-            let service = ServiceContext { host: cx, service, wanted, copies: &copies, strays: &strays };
-            container::plan(&service, &mut login, runs, draft)
-        };
+        let alone = ServiceContext { host: cx, service, wanted, copies: &copies, strays: &[] };
+        stray::make_room(&alone, &mut strays, &mut login, runs, draft);
+        let step = container::plan(&ServiceContext { strays: &strays, ..alone }, &mut login, runs, draft);
         if let Some(step) = step {
             runs.insert((service.name.clone(), cx.slot.clone()), step);
         }
+    }
+    stray::remove_idle(cx, true, &mut strays, draft);
+    cx.network(before, draft);
+    if cx.whole {
+        cx.remove_files(before, draft);
     }
     if cx.facts.is_none() && draft.steps.len() > before {
         draft.not_checked(cx.slot.to_string(), unseen_machine());
@@ -185,6 +187,20 @@ impl HostContext<'_> {
         disputed
     }
 
+    /// Services share a network. One of that name that is not ours is not taken for it: whoever made it may
+    /// have their own containers there.
+    fn network(&self, first: usize, draft: &mut Draft) {
+        let runs = |step: &Step| matches!(step.action, Action::Run(_));
+        let foreign = self.facts.is_some_and(|facts| facts.foreign_network);
+        if !foreign || !draft.steps.iter().skip(first).any(runs) {
+            return;
+        }
+        let name = names::network(&self.spec.name);
+        let why = format!("a network named `{name}` exists there and does not belong to this deployment");
+        let help = format!("set another `name`, or remove it yourself: docker network rm {name}");
+        draft.block(self.slot.to_string(), BlockedKind::Refused, why, Some(help));
+    }
+
     /// Adds to `copies` what the service's step copies. A file that another service's step copies
     /// already is left to that one.
     fn copy(&self, service: &Service, copies: &mut Vec<Copied>, draft: &mut Draft) {
@@ -280,8 +296,10 @@ impl HostContext<'_> {
         FieldChange::changed(file.target.clone(), before, after)
     }
 
-    /// Files that a3 copied and nobody wants any more. Those of inactive services stay.
-    fn remove_files(&self, draft: &mut Draft) {
+    /// Files that a3 copied and nobody wants any more. Those of inactive services stay. What serves now, or
+    /// runs again if its new container fails, still reads them: they go after the machine's other steps,
+    /// which begin at `first`.
+    fn remove_files(&self, first: usize, draft: &mut Draft) {
         let Some(record) = self.facts.and_then(|facts| facts.record.as_ref()) else { return };
         let services = self.spec.services_on(&self.group.name);
         let wanted: BTreeSet<String> = services
@@ -299,9 +317,22 @@ impl HostContext<'_> {
         let fields =
             targets.iter().map(|target| FieldChange::changed("file", Shown::text(target), Shown::Nothing));
         let fields = fields.collect();
+        let is_before = |step: &&Step| {
+            matches!(
+                step.action,
+                Action::Copy { .. }
+                    | Action::Run(_)
+                    | Action::Restart { .. }
+                    | Action::StartContainer { .. }
+                    | Action::RemoveContainer { .. }
+            )
+        };
+        let before: Vec<StepId> =
+            draft.steps.iter().skip(first).filter(is_before).map(|step| step.id).collect();
         let action = Action::RemoveFiles { slot: self.slot.clone(), targets };
         let step = NewStep::new(format!("{}.files", self.slot), Change::Delete, action);
-        draft.add(step.because(Reason::LeftSpec).fields(fields).after(self.reach).provisional(self.late));
+        let step = step.because(Reason::LeftSpec).fields(fields).after(self.reach).after(before);
+        draft.add(step.provisional(self.late));
     }
 
     /// An empty `services` never means that everything goes while machines stay.

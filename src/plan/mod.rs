@@ -18,6 +18,7 @@ mod drift;
 mod firewall;
 mod fitting;
 pub mod hash;
+mod held;
 mod host;
 mod image;
 mod in_place;
@@ -35,6 +36,7 @@ pub mod reason;
 pub mod rollback;
 pub mod settings;
 pub mod step;
+mod stray;
 pub mod summary;
 mod title;
 mod value;
@@ -127,6 +129,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
     let mut runs = BTreeMap::new();
     let mut planned = Vec::new();
+    let mut partial = BTreeSet::new();
     for (slot, group) in spec.slots() {
         if unplannable.contains(&slot) || !options.wants_machine(spec, &slot) {
             continue;
@@ -135,6 +138,9 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let Some(facts) = host_facts(observed, &slot, reached, &mut draft) else { continue };
         let reach = reached.map(|reached| reached.step);
         let whole = options.wants_slot(&slot);
+        if !whole {
+            partial.insert(slot.clone());
+        }
         let new = reached.is_some_and(|reached| reached.how == How::New);
         let restarts = reached.filter(|reached| reached.how == How::Restarts && facts.is_some());
         let restarts = restarts.map(|reached| reached.step);
@@ -166,7 +172,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         draft.later(first, restarts);
     }
     let images = images.into_iter().map(|(service, wanted)| (service, wanted.image));
-    Plan { images: images.collect(), ..finish(spec, observed, draft) }
+    Plan { images: images.collect(), partial, ..finish(spec, observed, draft) }
 }
 
 /// What could not be read here, for those that are planned.
@@ -212,15 +218,20 @@ pub fn plan_only_images(spec: &Spec, observed: &Observed, options: &Options) -> 
     finish(spec, observed, draft)
 }
 
-/// Plans one machine again, once it can be asked. `images` are the digests known by now; ids go on
-/// from `first`.
-pub fn plan_host(
-    spec: &Spec,
-    observed: &Observed,
-    slot: &Slot,
-    images: &BTreeMap<String, Image>,
-    first: u32,
-) -> Plan {
+/// What is settled when a machine is planned on the way.
+#[derive(Clone, Copy, Debug)]
+pub struct OnTheWay<'a> {
+    /// What services run, as far as it is known by now.
+    pub images: &'a BTreeMap<String, Image>,
+    /// Whether the plan is about some services there only: [`Plan::partial`].
+    pub partial: bool,
+    /// The number of the first step.
+    pub first: u32,
+}
+
+/// Plans one machine again, once it can be asked.
+pub fn plan_host(spec: &Spec, observed: &Observed, slot: &Slot, settled: OnTheWay<'_>) -> Plan {
+    let OnTheWay { images, partial, first } = settled;
     let mut draft = Draft { first, ..Draft::default() };
     let after = |image: &Image| match image {
         Image::From { step, .. } => Some(*step),
@@ -233,7 +244,8 @@ pub fn plan_host(
     let facts = observed.hosts.get(slot).and_then(HostSeen::facts);
     if let (Some(group), Some(facts)) = (spec.groups.get(&slot.group), facts) {
         // Services that were left out, or whose image failed, have none: then nothing is removed.
-        let whole = spec.services_on(&group.name).all(|service| images.contains_key(&service.name));
+        let mut services = spec.services_on(&group.name);
+        let whole = !partial && services.all(|service| images.contains_key(&service.name));
         let facts = Some(facts);
         let images = &images;
         let (reach, new, restarts, late) = (None, false, false, false);
@@ -405,5 +417,6 @@ fn finish(spec: &Spec, observed: &Observed, draft: Draft) -> Plan {
         unchanged: draft.unchanged,
         kept: Vec::new(),
         images: BTreeMap::new(),
+        partial: BTreeSet::new(),
     }
 }

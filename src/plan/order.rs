@@ -194,7 +194,8 @@ impl<'a> Place<'a> {
             }
             Verb::Remove if is_up && !self.order.stop => return self.still_runs(service, draft),
             Verb::Remove => {
-                let action = Action::RemoveContainer { slot, service: name, container, grace };
+                let action =
+                    Action::RemoveContainer { slot, service: name, container, grace, replaced_by: None };
                 (Change::Delete, Cost::None, action)
             }
         };

@@ -160,6 +160,11 @@ pub enum Reason {
     },
     /// Its settings changed.
     ConfigChanged,
+    /// Somebody took it off the network in which services find each other.
+    OffNetwork {
+        /// Its name.
+        network: String,
+    },
     /// A swap was interrupted half-way.
     SwapInterrupted,
     /// A data file that it mounts changes.
@@ -206,6 +211,7 @@ impl Reason {
                 | Self::StoppedByPerson { .. }
                 | Self::Unhealthy
                 | Self::TagElsewhere { moved: true, .. }
+                | Self::OffNetwork { .. }
                 | Self::SwapInterrupted
         )
     }

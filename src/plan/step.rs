@@ -1,7 +1,7 @@
 //! What a plan consists of: steps with their reasons and costs, and the decisions that could not be
 //! made. What a step does is its [`Action`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,10 @@ pub struct Plan {
     /// What each service shall run, as far as it was asked for: what is planned on the way goes by this.
     #[serde(default)]
     pub images: BTreeMap<String, Image>,
+    /// Machines of which only some services are planned (`--target`): nothing else there is touched, on the
+    /// way neither.
+    #[serde(default)]
+    pub partial: BTreeSet<Slot>,
 }
 
 impl Plan {

@@ -74,6 +74,7 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::Unhealthy => "the container is unhealthy".into(),
         Reason::ImageChanged { .. } => "the image changed".into(),
         Reason::ConfigChanged => "its settings changed".into(),
+        Reason::OffNetwork { network } => format!("it was taken off the network {network}"),
         Reason::SwapInterrupted => "an earlier swap of this container was interrupted".into(),
         Reason::DataChanged { target } => format!("{target}, which it mounts, changes"),
         Reason::ToPull => "the image is not on the machine".into(),
@@ -94,6 +95,7 @@ pub fn reason_text(reason: &Reason) -> String {
 pub fn drift_text(reason: &Reason) -> String {
     match reason {
         Reason::LeftSpec => "left the spec".into(),
+        Reason::OffNetwork { .. } => "off its network".into(),
         Reason::SwapInterrupted => "swap interrupted".into(),
         Reason::ImageChanged { .. } => "image".into(),
         Reason::ConfigChanged => "settings".into(),

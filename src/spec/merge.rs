@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::node::{Entry, Kind, Map, Node, Overlay, Scalar};
+use super::raw::mount::cleaned;
 
 /// How the values of a key are laid over one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +226,7 @@ fn volume_identity(item: &Node) -> Option<String> {
         }
         None => field(item, "target")?,
     };
-    Some(target.trim_end_matches('/').to_owned())
+    Some(cleaned(target))
 }
 
 /// Where the file ends up: a target with a trailing slash keeps the source's name.

@@ -225,7 +225,7 @@ async fn volumes_without_a_name_go_over_and_named_ones_are_marked() {
     assert_eq!(read, "kept\nkept\nkept");
     assert_eq!(std::fs::read_to_string(format!("{bind}/x")).unwrap(), "kept\n");
     let named = format!("{}_db", stage.deployment);
-    assert_eq!(stage.engine.volumes(&stage.deployment).await.unwrap(), [named.as_str()]);
+    assert_eq!(stage.engine.volumes(&stage.deployment).await.unwrap().own, [named.as_str()]);
 
     let detail = stage.engine.container(&stage.name()).await.unwrap().unwrap();
     let anonymous = detail.anonymous_volumes["/cache"].clone();
@@ -233,7 +233,7 @@ async fn volumes_without_a_name_go_over_and_named_ones_are_marked() {
     let left = docker(&["volume", "ls", "-q"]);
     assert!(!left.contains(&anonymous) && left.contains(&named));
     stage.engine.remove_volume(&named).await.unwrap();
-    assert_eq!(stage.engine.volumes(&stage.deployment).await.unwrap(), Vec::<String>::new());
+    assert_eq!(stage.engine.volumes(&stage.deployment).await.unwrap().own, Vec::<String>::new());
 }
 
 #[tokio::test]

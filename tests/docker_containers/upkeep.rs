@@ -142,7 +142,13 @@ async fn a_network_is_made_once_and_anothers_is_left_alone() {
         stage.engine.remove_network(&name, &stage.deployment).await.unwrap();
         assert_eq!(count(), 0);
     }
+    let foreign = async || stage.engine.has_foreign_network(&name, &stage.deployment).await.unwrap();
+    assert!(!foreign().await);
+    made().await.unwrap();
+    assert!(!foreign().await);
+    stage.engine.remove_network(&name, &stage.deployment).await.unwrap();
     docker(&["network", "create", &name]);
+    assert!(foreign().await);
     for error in [
         stage.engine.ensure_network(&name, &stage.deployment).await.unwrap_err(),
         stage.engine.remove_network(&name, &stage.deployment).await.unwrap_err(),

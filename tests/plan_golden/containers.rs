@@ -288,8 +288,179 @@ fn container_names_exchanged() {
     spec.services["s2"].container_name.clone_from(&names[1]);
     spec.services["other"].container_name.clone_from(&names[0]);
     let plan = planned("container_names_exchanged", &spec, &both);
-    assert_eq!(kinds(&plan), ["remove_container", "remove_container", "run", "run"]);
-    assert_eq!(plan.notices.len(), 2);
+    assert_eq!(kinds(&plan), ["remove_container", "run", "run"]);
+    assert_eq!(plan.notices.len(), 1);
+}
+
+/// `music` takes name and port of `s2`, and has to be built and pushed first.
+fn renamed(count: u32) -> (Spec, Observed) {
+    let (mut spec, mut seen) = on_host();
+    let Machine::Host(addresses) = &mut spec.groups["web"].machine else { panic!() };
+    let address = addresses[0].clone();
+    addresses.resize(usize::try_from(count).unwrap(), address);
+    for index in 0..count {
+        seen.hosts.insert(slot(index), HostSeen::Ready(Box::new(fresh_host())));
+    }
+    let mut seen = simulate::apply(&spec, &seen, &Options::default());
+    let mut service = spec.services.shift_remove("s2").unwrap();
+    service.name = "music".into();
+    spec.services.insert("music".into(), service);
+    let mut image = seen.images.shift_remove("s2").unwrap();
+    image.source = Some(digest("source 2"));
+    (image.source_tag, image.local_source) = (RemoteSeen::Absent, Seen::Absent);
+    seen.images.insert("music".into(), image);
+    let files = seen.files.shift_remove("s2").unwrap();
+    seen.files.insert("music".into(), files);
+    (spec, seen)
+}
+
+/// The old one serves until the image of the new one is there, and machine by machine.
+#[test]
+fn what_left_goes_when_what_takes_its_place_is_ready() {
+    let (spec, seen) = renamed(2);
+    let plan = planned("service_renamed_and_built", &spec, &seen);
+    let of = |kind: &'static str| plan.steps.iter().filter(move |step| step.action.kind() == kind);
+    let push = of("push").next().unwrap().id;
+    let (gone, runs): (Vec<_>, Vec<_>) = (of("remove_container").collect(), of("run").collect());
+    assert_eq!((gone.len(), runs.len()), (2, 2));
+    assert!(gone.iter().all(|step| step.after.contains(&push)), "{gone:?}");
+    assert!(gone[1].after.contains(&runs[0].id), "{gone:?}");
+    // And what is pulled is pulled before it goes.
+    for step in gone {
+        let a3::plan::step::Action::RemoveContainer { replaced_by, .. } = &step.action else { panic!() };
+        assert!(replaced_by.is_some(), "{step:?}");
+    }
+}
+
+/// Two services, `s2` at 30001 and `other` at 30009.
+fn two() -> (Spec, Observed) {
+    let (mut spec, mut seen) = on_host();
+    let mut other = bare_service("other", "ghcr.io/me/other:1");
+    other.ports = vec![port(30009)];
+    spec.services.insert("other".into(), other);
+    seen.images.insert("other".into(), seen.images["s2"].clone());
+    seen.images["other"].source = None;
+    let both = simulate::apply(&spec, &seen, &Options::default());
+    (spec, both)
+}
+
+/// A port that one lets go of and another takes: the other waits for it, however they stand in the file.
+#[test]
+fn a_port_goes_from_one_service_to_another() {
+    let (mut spec, both) = two();
+    spec.services["other"].ports = vec![port(30002)];
+    spec.services["s2"].ports = vec![port(30009)];
+    let plan = planned("port_handed_over", &spec, &both);
+    let runs: Vec<_> = plan.steps.iter().map(|step| step.address.as_str()).collect();
+    assert_eq!(runs, ["web/0/other", "web/0/s2"]);
+    assert!(plan.steps[1].after.contains(&plan.steps[0].id) && plan.notices.is_empty());
+}
+
+/// In an exchange one has to go before its successor is proven to work.
+#[test]
+fn two_services_exchange_their_ports() {
+    let (mut spec, both) = two();
+    let ports = ["s2", "other"].map(|name| spec.services[name].ports.clone());
+    spec.services["s2"].ports.clone_from(&ports[1]);
+    spec.services["other"].ports.clone_from(&ports[0]);
+    let plan = planned("ports_exchanged", &spec, &both);
+    assert_eq!(kinds(&plan), ["remove_container", "run", "run"]);
+    assert_eq!(plan.notices.len(), 1);
+}
+
+/// What of ours stays has its name and ports: a service of another profile, and what a target leaves out.
+#[test]
+fn our_own_containers_in_the_way() {
+    let (mut spec, mut seen) = renamed(1);
+    spec.inactive.push("s2".into());
+    let refused = planned("held_by_inactive", &spec, &seen);
+    assert_eq!(ending(&refused), "refused");
+    spec.inactive.clear();
+    seen.images["music"].reference = RemoteSeen::Found(remote("music", None));
+    let options = Options { target: ["music".to_owned()].into(), ..Options::default() };
+    assert_eq!(ending(&planned_with("held_by_what_left", &spec, &seen, &options)), "refused");
+    let (mut spec, both) = two();
+    spec.services["other"].ports = vec![port(30002)];
+    spec.services["s2"].ports = vec![port(30009)];
+    let options = Options { target: ["s2".to_owned()].into(), ..Options::default() };
+    assert_eq!(ending(&planned_with("held_by_what_a_target_leaves_out", &spec, &both, &options)), "refused");
+}
+
+/// On the way, too, a target keeps the rest out.
+#[test]
+fn a_target_is_kept_on_the_way() {
+    let (spec, seen) = on_ec2();
+    let mut stopped = seen.clone();
+    let mut disk = facts(&mut stopped, 0).clone();
+    let labels = disk.containers[0].labels.clone();
+    disk.containers.push(ContainerSeen { labels: own_labels(&labels, "db"), ..foreign("db") });
+    seen_stopped(&mut stopped);
+    let options = Options { target: ["s2".to_owned()].into(), ..Options::default() };
+    let first = plan(&spec, &stopped, &options);
+    assert!(first.partial.contains(&slot(0)), "{first:?}");
+    for (partial, expected) in [(true, &[][..]), (false, &["remove_container"][..])] {
+        let mut answered = stopped.clone();
+        answered.hosts.insert(slot(0), HostSeen::Ready(Box::new(disk.clone())));
+        let settled = a3::plan::OnTheWay { images: &first.images, partial, first: 10 };
+        assert_eq!(kinds(&a3::plan::plan_host(&spec, &answered, &slot(0), settled)), expected);
+    }
+}
+
+fn own_labels(
+    of: &std::collections::BTreeMap<String, String>,
+    service: &str,
+) -> std::collections::BTreeMap<String, String> {
+    let mut labels = of.clone();
+    labels.insert("dev.a3.service".into(), service.into());
+    labels.insert("dev.a3.self".into(), a3::plan::names::own_mark("music-me", &slot(0), service, service));
+    labels
+}
+
+fn seen_stopped(seen: &mut Observed) {
+    instance(seen, 0).state = InstanceState::Stopped;
+    seen.hosts.insert(slot(0), HostSeen::NotYet(NotYet::Stopped));
+}
+
+/// Services would have to share it; and a destroy is not kept from its end by it.
+#[test]
+fn foreign_network_and_volume() {
+    let mut spec = host_spec();
+    let store = a3::spec::VolumeSource::Named("store".into());
+    spec.services["s2"].volumes.push(a3::spec::Volume {
+        source: store,
+        target: "/store".into(),
+        read_only: false,
+    });
+    let mut seen = nothing(&spec);
+    facts(&mut seen, 0).foreign_volumes = vec!["music-me_other".into(), "music-me_store".into()];
+    assert_eq!(planned("foreign_volume", &spec, &seen).notices.len(), 1);
+    spec.services["s2"].volumes[1].read_only = true;
+    assert!(plan(&spec, &seen, &Options::default()).notices.is_empty());
+    facts(&mut seen, 0).foreign_network = true;
+    assert_eq!(ending(&planned("foreign_network", &spec, &seen)), "refused");
+    let (spec, mut seen) = on_host();
+    facts(&mut seen, 0).foreign_network = true;
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+    let plan = plan_destroy(&spec, &seen, &Destroy::default());
+    golden("destroy_beside_a_foreign_network", &plan);
+    assert!(plan.kept.iter().any(|kept| kept.starts_with("network music-me_default on web/0")));
+}
+
+/// The others do not find it any more: a new container is on the network again.
+#[test]
+fn off_the_network() {
+    let (spec, mut seen) = on_host();
+    facts(&mut seen, 0).containers[0].networks = vec!["bridge".into()];
+    let plan = planned("off_network", &spec, &seen);
+    assert_eq!(kinds(&plan), ["run"]);
+    assert!(plan.steps[0].is_drift());
+    // A job that is done has nobody to find.
+    let mut job = spec.clone();
+    job.services["s2"].restart = Restart::No;
+    let mut seen = deployed(&job);
+    let one = &mut facts(&mut seen, 0).containers[0];
+    (one.networks, one.state) = (Vec::new(), ContainerState::Exited(0));
+    assert!(a3::plan::plan(&job, &seen, &Options::default()).is_empty());
 }
 
 /// What came of a variable is not shown, wherever a token may stand; nor what an earlier release had there.

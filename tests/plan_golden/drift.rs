@@ -1,6 +1,7 @@
 //! What `a3 status` says of a container without asking a registry.
 
 use super::*;
+
 use a3::plan::drift;
 use a3::plan::reason::Reason;
 use a3::record::{InPlaceSeen, Limit};

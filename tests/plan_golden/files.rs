@@ -86,3 +86,16 @@ fn different_files_for_one_place_are_refused() {
     let plan = a3::plan::plan(&spec, &seen, &Options::default());
     assert!(plan.blocked[0].why.contains("`s2` and `front` copy different files"), "{:?}", plan.blocked);
 }
+
+/// What serves reads the old ones until its new container works, and again if that fails.
+#[test]
+fn the_old_place_is_cleared_after_what_reads_the_new_one() {
+    let (mut spec, mut seen) = on_host();
+    let service = &mut spec.services["s2"];
+    service.files[0].target = "data/".into();
+    service.volumes[0].source = a3::spec::VolumeSource::Bind("./data".into());
+    seen.files["s2"][0].target = "data/music.csv".into();
+    let plan = planned("file_moved", &spec, &seen);
+    assert_eq!(kinds(&plan), ["copy", "run", "remove_files"]);
+    assert_eq!(plan.steps[2].after, [plan.steps[0].id, plan.steps[1].id]);
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use a3::observed::Distribution;
-use a3::plan::plan_host;
+use a3::plan::{OnTheWay, plan_host};
 
 /// A host that answers and has no Docker, where a3 may install it.
 fn without_docker() -> (Spec, Observed) {
@@ -32,9 +32,10 @@ fn fresh_on_ec2_where_docker_may_be_missing() {
     let images = [("s2".to_owned(), a3::plan::step::Image::Local { id: digest("built") })].into();
     let mut seen = nothing(&spec);
     seen.hosts.insert(slot(0), HostSeen::Ready(Box::new(fresh_host())));
-    assert_eq!(kinds(&plan_host(&spec, &seen, &slot(0), &images, 10)), ["copy", "run"]);
+    let settled = OnTheWay { images: &images, partial: false, first: 10 };
+    assert_eq!(kinds(&plan_host(&spec, &seen, &slot(0), settled)), ["copy", "run"]);
     facts(&mut seen, 0).engine = Seen::Absent;
-    let again = plan_host(&spec, &seen, &slot(0), &images, 10);
+    let again = plan_host(&spec, &seen, &slot(0), settled);
     assert_eq!(kinds(&again), ["install", "copy", "run"]);
     let late: Vec<bool> = again.steps.iter().map(|step| step.provisional).collect();
     assert_eq!(late, [false, true, true]);

@@ -39,8 +39,8 @@ use a3::report::look::Look;
 use a3::report::plan_json::PlanDocument;
 use a3::report::plan_text::plan_text;
 use a3::spec::{
-    Ami, EnvValue, Healthcheck, Logging, OnChange, Port, Protocol, Restart, SecretSource, Service, Spec,
-    Ulimit,
+    Ami, EnvValue, Healthcheck, Logging, Machine, OnChange, Port, Protocol, Restart, SecretSource, Service,
+    Spec, Ulimit,
 };
 use promises::accident::Accident;
 use promises::promise;
@@ -124,6 +124,7 @@ fn foreign(name: &str) -> ContainerSeen {
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),
+        networks: Vec::new(),
         in_place: None,
     }
 }

@@ -79,6 +79,8 @@ pub(crate) enum OfService {
     Grace,
     Parallelism,
     Tmpfs,
+    Folder,
+    Profile,
     Last,
 }
 
@@ -202,7 +204,7 @@ impl Draw {
             if !on(service.at(OfService::Present), 65) {
                 continue;
             }
-            if taken.services.is_empty() {
+            if !page.text.contains("services:") {
                 page.line("services:");
             }
             let (group, kind) = &groups[usize::from(service.at(OfService::On)) % groups.len()];
@@ -354,6 +356,13 @@ impl ServiceDraw<'_> {
         if !group.is_empty() {
             page.line(&format!("    on: {group}"));
         }
+        let inactive = on(self.at(OfService::Profile), 10);
+        if inactive {
+            page.line("    profiles: [other]");
+        }
+        // Only what is active takes anything from others.
+        let mut aside = Taken::default();
+        let taken = if inactive { &mut aside } else { taken };
         self.write_image(kind, page);
         self.write_data(kind, page);
         self.write_place(group, taken, page);
@@ -385,12 +394,16 @@ impl ServiceDraw<'_> {
     fn write_data(&self, kind: Kind, page: &mut Page) {
         let change = if on(self.at(OfService::OnChange), 30) { ", on_change: none" } else { "" };
         let files = [(OfService::Table, "table.csv"), (OfService::List, "list.csv")];
+        let folder = match (kind, on(self.at(OfService::Folder), 20)) {
+            (Kind::Local, false) => "there",
+            (_, false) => "data",
+            (_, true) => "more",
+        };
         let mut lines = Vec::new();
         for ((field, file), mode) in files.into_iter().zip(self.modes) {
             let mode = if on(mode, 30) { ", mode: 0600" } else { "" };
             if on(self.at(field), 30) {
-                let target = if kind == Kind::Local { "there/" } else { "data/" };
-                lines.push(format!("      - {{ source: {file}, target: {target}{mode}{change} }}"));
+                lines.push(format!("      - {{ source: {file}, target: {folder}/{mode}{change} }}"));
             }
         }
         if !lines.is_empty() {
@@ -400,8 +413,7 @@ impl ServiceDraw<'_> {
         let mut volumes = Vec::new();
         if on(self.at(OfService::Bind), 35) {
             let read_only = if self.at(OfService::Bind).is_multiple_of(3) { ":ro" } else { "" };
-            let source = if kind == Kind::Local { "./there" } else { "./data" };
-            volumes.push(format!("\"{source}:/data{read_only}\""));
+            volumes.push(format!("\"./{folder}:/data{read_only}\""));
         }
         if on(self.at(OfService::Volume), 25) {
             volumes.push(format!(

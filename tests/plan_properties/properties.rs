@@ -1,6 +1,6 @@
 //! The properties.
 
-use a3::plan::{Destroy, Options, plan};
+use a3::plan::{Destroy, plan};
 use proptest::prelude::*;
 
 use crate::case::Case;
@@ -56,9 +56,7 @@ fn every_place_to_crash_is_gone_on_from() {
     };
     property.holds(&inputs, golden, |(case, order)| {
         let scene = case.scene();
-        // Known and open: on the way, a machine is planned whole, whatever `--target` says.
-        let options = Options { target: Default::default(), ..scene.options };
-        goes_on(&scene.spec, &scene.stage, &options, order)
+        goes_on(&scene.spec, &scene.stage, &scene.options, order)
     });
 }
 

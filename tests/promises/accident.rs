@@ -7,6 +7,7 @@ use a3::observed::{
     KeptImage, NotYet, Observed, PublishedPort, RemoteSeen, Seen,
 };
 use a3::plan::names::{label, one_off, one_off_mark};
+use a3::plan::owned_service;
 use a3::record::Stopped;
 use a3::spec::{Ec2, Machine, Protocol, Spec};
 
@@ -30,6 +31,7 @@ pub(crate) enum Accident {
     Killed { at: u8 },
     Paused { at: u8 },
     Unhealthy { at: u8 },
+    OffNetwork { at: u8 },
     Removed { at: u8 },
     SwapBeforeCreate { at: u8 },
     SwapBeforeStart { at: u8 },
@@ -44,6 +46,7 @@ pub(crate) enum Accident {
     OneOff { at: u8 },
     ForeignName { at: u8 },
     ForeignPort { at: u8 },
+    ForeignNetwork { at: u8 },
     NoDocker { at: u8 },
     DockerStopped { at: u8 },
     MachineStopped { at: u8 },
@@ -61,7 +64,7 @@ pub(crate) enum Accident {
 }
 
 /// Those that a case is drawn from.
-pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 40] = [
+pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 42] = [
     |_| Accident::SourceEdited,
     |_| Accident::DataEdited,
     |at| Accident::ReferenceMoved { at },
@@ -73,6 +76,7 @@ pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 40] = [
     |at| Accident::Killed { at },
     |at| Accident::Paused { at },
     |at| Accident::Unhealthy { at },
+    |at| Accident::OffNetwork { at },
     |at| Accident::Removed { at },
     |at| Accident::SwapBeforeCreate { at },
     |at| Accident::SwapBeforeStart { at },
@@ -101,6 +105,7 @@ pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 40] = [
     |at| Accident::ForeignKey { at },
     |at| Accident::ForeignName { at },
     |at| Accident::ForeignPort { at },
+    |at| Accident::ForeignNetwork { at },
     |at| Accident::NoDocker { at },
     |at| Accident::ImageUnusable { at },
 ];
@@ -289,6 +294,11 @@ impl Stage {
             }
             Accident::OneOff { .. } => facts.containers.extend(one_off_of(&spec, &slot, at)),
             Accident::ForeignName { .. } => facts.containers.extend(named_as(&spec, &slot, facts, at)),
+            Accident::ForeignNetwork { .. } => {
+                // Once ours is there, nobody else can have its name.
+                facts.foreign_network |=
+                    !facts.containers.iter().any(|one| owned_service(&spec, &slot, one).is_some());
+            }
             Accident::ForeignPort { .. } => facts.containers.extend(holding(&spec, &slot, facts, at)),
             _ => on_container(what, &spec, &slot, facts),
         }
@@ -336,7 +346,7 @@ fn no_docker(facts: &mut HostFacts) {
     facts.engine = Seen::Absent;
     facts.engine_stopped = false;
     facts.containers.clear();
-    (facts.kept, facts.volumes) = (Vec::new(), Vec::new());
+    (facts.kept, facts.volumes, facts.foreign_network) = (Vec::new(), Vec::new(), false);
     facts.repo_digests.clear();
 }
 
@@ -390,6 +400,7 @@ fn on_container(what: Accident, spec: &Spec, slot: &Slot, facts: &mut HostFacts)
                     }
                     Accident::Paused { .. } => one.state = ContainerState::Paused,
                     Accident::Unhealthy { .. } => one.health = Some(Health::Unhealthy),
+                    Accident::OffNetwork { .. } => one.networks.clear(),
                     other => panic!("{other:?} happens to no container"),
                 }
             }
@@ -445,6 +456,7 @@ pub(crate) fn foreign(name: &str) -> ContainerSeen {
         health: None,
         ports: Vec::new(),
         mounts: Vec::new(),
+        networks: Vec::new(),
         in_place: None,
     }
 }
@@ -512,6 +524,7 @@ impl Away {
                 facts.engine_stopped = false;
                 // Nobody tells what is there.
                 (facts.containers, facts.kept, facts.volumes) = (Vec::new(), Vec::new(), Vec::new());
+                facts.foreign_network = false;
                 facts.repo_digests.clear();
                 Some(slot.to_string())
             }

@@ -46,8 +46,8 @@ fn host(spec: &Spec, slot: &Slot, facts: &HostFacts, lines: &mut BTreeSet<String
         let (config, image) = (one.labels.get(label::CONFIG), one.labels.get(label::IMAGE));
         let ports: BTreeSet<String> = one.ports.iter().map(|port| format!("{port:?}")).collect();
         lines.insert(format!(
-            "{slot} {} {image:?} {config:?} {:?} {:?} {ports:?}",
-            one.name, one.state, one.health
+            "{slot} {} {image:?} {config:?} {:?} {:?} {ports:?} {:?}",
+            one.name, one.state, one.health, one.networks
         ));
     }
     let there = facts.files.iter().filter(|(_, file)| **file != FileSeen::Absent);
@@ -107,6 +107,7 @@ fn foreign_there(spec: &Spec, slot: &Slot, facts: &HostFacts) -> Vec<String> {
         .filter(theirs)
         .map(|one| format!("{} {:?} {:?}", one.name, one.state, one.ports))
         .collect();
+    lines.extend(facts.foreign_network.then(|| "network".to_owned()));
     let record = facts.record.as_ref();
     let ours = |path: &String| record.is_some_and(|record| record.files.contains_key(path));
     let files = facts

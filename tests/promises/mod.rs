@@ -4,5 +4,6 @@
 pub(crate) mod accident;
 pub(crate) mod essence;
 pub(crate) mod promise;
+pub(crate) mod serving;
 pub(crate) mod stage;
 pub(crate) mod walk;

@@ -16,6 +16,7 @@ use a3::spec::{Machine, Spec};
 
 use super::accident::Away;
 use super::essence::{asked_in_place, essence, foreign, one_instance_a_slot, owned};
+use super::serving;
 use super::stage::{SECRET, Stage, region_of};
 use super::walk::{End, Walk, next, to_the_end};
 
@@ -49,10 +50,6 @@ pub(crate) fn converges(spec: &Spec, stage: &Stage, options: &Options) -> Tried 
     let mut tried = Tried::of(&first);
     if !first.blocked.is_empty() {
         first.blocked.iter().for_each(|blocked| stopped_by_design(spec, stage, blocked, &first));
-        return tried;
-    }
-    if takes_a_name(spec, stage, &first) {
-        tried.blocked = true;
         return tried;
     }
     let Some(after) = applied(spec, stage, &first) else {
@@ -107,25 +104,6 @@ fn applied(spec: &Spec, stage: &Stage, first: &Plan) -> Option<Stage> {
     None
 }
 
-/// Known and open: narrowed by `--target` to a service that gets the `container_name` that another
-/// service of ours still has, a plan runs into that one.
-fn takes_a_name(spec: &Spec, stage: &Stage, first: &Plan) -> bool {
-    let goes = |slot: &Slot, name: &str| {
-        first.steps.iter().any(|step| match &step.action {
-            Action::RemoveContainer { slot: there, container, .. } => there == slot && container == name,
-            _ => false,
-        })
-    };
-    first.steps.iter().any(|step| {
-        let Action::Run(run) = &step.action else { return false };
-        let Some(facts) = stage.seen.hosts.get(&run.slot).and_then(HostSeen::facts) else { return false };
-        let name = &run.settings.name;
-        let taken = facts.containers.iter().filter(|one| one.name == *name);
-        let mut others = taken.filter_map(|one| owned_service(spec, &run.slot, one));
-        others.any(|service| service != run.service) && !goes(&run.slot, name)
-    })
-}
-
 /// With what a machine that was not asked on the way needs.
 fn settled(spec: &Spec, before: &Stage, first: &Plan, after: Stage) -> Stage {
     let second = after.plan(spec);
@@ -146,10 +124,18 @@ fn stopped_by_design(spec: &Spec, stage: &Stage, blocked: &Blocked, plan: &Plan)
                 let mut all = clouds().flat_map(|cloud| &cloud.instances);
                 all.any(|one| one.slot == *slot && one.state.is_live() && one.protected == Some(true))
             };
-            let theirs = |slot: &Slot, one: &&ContainerSeen| owned_service(spec, slot, one).is_none();
+            // Of ours, what the plan leaves out: another service's, or one that has left.
+            let theirs = |slot: &Slot, one: &&ContainerSeen| {
+                let owner = owned_service(spec, slot, one);
+                owner.is_none_or(|owner| {
+                    let left_out = plan.partial.contains(slot) && !plan.images.contains_key(owner);
+                    left_out || spec.inactive.iter().any(|inactive| inactive == owner)
+                })
+            };
             blocked.address.parse::<Slot>().is_ok_and(|slot| protected(&slot))
                 || facts().any(|(slot, facts)| {
-                    at_slot(slot) && facts.containers.iter().any(|one| theirs(slot, &one))
+                    at_slot(slot)
+                        && (facts.foreign_network || facts.containers.iter().any(|one| theirs(slot, &one)))
                 })
                 || clouds().any(|cloud| cloud.foreign_group.is_some() || cloud.foreign_key)
         }
@@ -316,7 +302,8 @@ pub(crate) fn mends(spec: &Spec, stage: &Stage, order: &[u8], fails: &[bool]) ->
     }
     assert!(walk.waiting().is_empty(), "never begun: {:?}\n{}", walk.waiting(), text(&first));
     // By the plans themselves: what is done had all that it needs, and what was given up hangs on a failure.
-    let all: Vec<&Step> = planned.iter().chain(&walk.on_the_way).collect();
+    let on_the_way = walk.on_the_way.clone();
+    let all: Vec<&Step> = planned.iter().chain(&on_the_way).collect();
     let lost = |step: &Step| !needs(&all, step).is_disjoint(&failed);
     for step in first.steps.iter().filter(|step| !step.provisional && done.contains(&step.id)) {
         let lacks = step.after.iter().any(|id| failed.contains(id));
@@ -328,7 +315,12 @@ pub(crate) fn mends(spec: &Spec, stage: &Stage, order: &[u8], fails: &[bool]) ->
     tried.again = 1;
     let (skipped, end) = (walk.skipped.len(), if failed.is_empty() { End::Complete } else { End::Failed });
     let at = || format!("{} failed and {skipped} were skipped of\n{}", failed.len(), text(&first));
-    resumes(spec, (&walk.end(end), &whole), &options, &at);
+    let left = walk.end(end);
+    serving::has_its_data(spec, stage, &left, &all);
+    let begun = |step: &&&Step| failed.contains(&step.id) || done.contains(&step.id);
+    let began: Vec<&Step> = all.iter().filter(begun).copied().collect();
+    serving::makes_room_late(spec, stage, &left, (&all, &began));
+    resumes(spec, (&left, &whole), &options, &at);
     tried
 }
 

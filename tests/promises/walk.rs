@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use a3::apply::graph::{Graph, State};
 use a3::id::Slot;
 use a3::observed::{HostSeen, Observed};
-use a3::plan::plan_host;
 use a3::plan::step::{Image, Plan, Step};
+use a3::plan::{OnTheWay, plan_host};
 use a3::record::ReleaseStatus;
 use a3::spec::Spec;
 
@@ -117,7 +117,8 @@ impl<'a> Walk<'a> {
         let known = self.plan.images.iter();
         let known = known.map(|(service, image)| (service.clone(), self.world.resolved(image)));
         let images: BTreeMap<String, Image> = known.collect();
-        let plan = plan_host(self.spec, &seen, slot, &images, self.graph.next_id());
+        let (partial, first) = (self.plan.partial.contains(slot), self.graph.next_id());
+        let plan = plan_host(self.spec, &seen, slot, OnTheWay { images: &images, partial, first });
         plan.blocked.is_empty().then_some(plan.steps)
     }
 

@@ -300,3 +300,24 @@ fn table(rows: &[Mutex<Row>]) -> String {
     }
     text
 }
+
+/// A network that only has our name is found before anything is built, and keeps no destroy from its end.
+#[test]
+fn a_network_of_somebody_else() {
+    let Stand { deployment: one, port, .. } = on_local(90);
+    let network = format!("{}_default", one.name);
+    let create = || drop(crate::place::docker(&["network", "create", &network]));
+    let remove = || drop(crate::place::docker(&["network", "rm", &network]));
+    create();
+    let refused = one.a3(&["apply", "--yes"]).ended(73);
+    assert!(refused.all().contains(&format!("docker network rm {network}")), "{}", refused.all());
+    remove();
+    one.apply();
+    let container = format!("{}-{port}", one.name);
+    crate::place::docker(&["rm", "-f", &container]);
+    remove();
+    create();
+    let destroyed = one.a3(&["destroy", "--yes"]).ok();
+    assert!(destroyed.all().contains("Nothing is left"), "{}", destroyed.all());
+    remove();
+}

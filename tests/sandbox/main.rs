@@ -22,6 +22,7 @@ mod effects;
 mod everywhere;
 mod five_hosts;
 mod four_steps;
+mod handover;
 mod host_kinds;
 mod images;
 mod install;

@@ -1,11 +1,11 @@
 //! What a swap does, whole and cut off.
 
-use a3::observed::{ContainerSeen, ContainerState, KeptImage};
+use a3::observed::{ContainerSeen, ContainerState, KeptImage, PublishedPort};
 use a3::plan::hash;
 use a3::plan::names::{self, kept_image, label, own_mark};
 use a3::plan::step::{Image, Run};
 use a3::record::ReleasedService;
-use a3::spec::VolumeSource;
+use a3::spec::{Port, VolumeSource};
 
 use super::parts::{published, set, silence};
 use super::simulate::{Half, World};
@@ -97,6 +97,16 @@ impl World<'_> {
             silence(host, &gone);
             host.containers.retain(|one| one.name != gone);
         }
+        let held = |one: &ContainerSeen, port: &Port| {
+            let same = |held: &PublishedPort| {
+                Some(held.published) == port.published && held.protocol == port.protocol
+            };
+            one.state.is_up() && one.ports.iter().any(same)
+        };
+        for port in run.settings.ports.iter().filter(|port| port.host_ip.is_none()) {
+            let holder = host.containers.iter().find(|one| held(one, port));
+            assert!(holder.is_none(), "{name}: port {port:?} is already allocated: {holder:?}");
+        }
         host.containers.push(ContainerSeen {
             id: format!("container of release {number}"),
             name: name.clone(),
@@ -108,6 +118,7 @@ impl World<'_> {
             health: None,
             ports,
             mounts: Vec::new(),
+            networks: vec![run.settings.network.clone()],
             in_place: Some(set(&run.settings.in_place, None)),
         });
         let tag = kept_image(&spec.name, &run.service, number);

@@ -151,6 +151,7 @@ impl World<'_> {
                 if let (Some(disk), Some(Installer::Start)) = (disk, install.with) {
                     (host.containers, host.kept) = (disk.containers, disk.kept);
                     (host.repo_digests, host.volumes) = (disk.repo_digests, disk.volumes);
+                    host.foreign_network = disk.foreign_network;
                 }
                 (host.engine, host.engine_stopped) = (Seen::Present("26.1.5".into()), false);
             }

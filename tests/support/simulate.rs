@@ -7,7 +7,7 @@ use a3::apply::graph::slot_of;
 use a3::id::{Digest, Slot};
 use a3::observed::{HostFacts, HostSeen, InstanceState, LocalImage, NotYet, Observed, RemoteSeen, Seen};
 use a3::plan::step::{Action, Image, Plan, Step, StepId, TagFrom};
-use a3::plan::{Options, plan, plan_host};
+use a3::plan::{OnTheWay, Options, plan, plan_host};
 use a3::record::Record;
 use a3::spec::Spec;
 use indexmap::IndexMap;
@@ -55,7 +55,8 @@ pub(crate) fn apply_plan_on(spec: &Spec, seen: &Observed, planned: &Plan, disks:
     for slot in later {
         // A machine that gets its engine on the way is planned once more after that.
         loop {
-            let again = plan_host(spec, &world.seen, &slot, &world.images, first);
+            let (images, partial) = (&world.images, planned.partial.contains(&slot));
+            let again = plan_host(spec, &world.seen, &slot, OnTheWay { images, partial, first });
             assert!(again.blocked.is_empty(), "{:?}", again.blocked);
             again.steps.iter().filter(|step| !step.provisional).for_each(|step| world.step(step));
             first += u32::try_from(again.steps.len()).unwrap();

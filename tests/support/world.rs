@@ -295,6 +295,8 @@ pub(crate) fn fresh_host() -> HostFacts {
         repo_digests: BTreeSet::new(),
         kept: Vec::new(),
         volumes: Vec::new(),
+        foreign_volumes: Vec::new(),
+        foreign_network: false,
         record: None,
         key: Some(SecretString::from("a key of this host".to_owned())),
         lease: None,

@@ -12,6 +12,7 @@ use crate::spec::model::{
     Check, DataFile, Group, Healthcheck, Logging, Port, Registry, Restart, Service, Volume,
 };
 use crate::spec::raw::entries::VolumeEntry;
+use crate::spec::raw::mount::cleaned;
 use crate::spec::raw::service::{RawCheck, RawHealthcheck, RawService};
 use crate::spec::read::{At, Cx, Key, List};
 use crate::spec::scalars::{Flag, Text};
@@ -172,7 +173,7 @@ fn mounts(raw: &RawService, cx: &mut Cx<'_>) -> (Vec<Volume>, Vec<String>) {
             let problem = Problem::new(at, format!("`{target}` is not an absolute path")).label("here");
             cx.report(problem.help("write /tmp"));
         }
-        let target = target.trim_end_matches('/').to_owned();
+        let target = cleaned(target);
         if let Some(first) = targets.insert(target.clone(), at) {
             let problem = Problem::new(at, format!("two mounts at `{target}`")).label("and again here");
             cx.report(
@@ -180,8 +181,11 @@ fn mounts(raw: &RawService, cx: &mut Cx<'_>) -> (Vec<Volume>, Vec<String>) {
             );
         }
         match mount {
-            VolumeEntry::Mount(volume) => volumes.push(volume),
-            VolumeEntry::Tmpfs(text) => tmpfs.push(text),
+            VolumeEntry::Mount(volume) => volumes.push(Volume { target, ..volume }),
+            VolumeEntry::Tmpfs(text) => tmpfs.push(match text.split_once(':') {
+                Some((_, options)) => format!("{target}:{options}"),
+                None => target,
+            }),
         }
     }
     (volumes, tmpfs)

@@ -4,7 +4,7 @@
 pub(crate) mod entries;
 pub(crate) mod instance;
 mod lists;
-mod mount;
+pub(crate) mod mount;
 mod port;
 pub(crate) mod service;
 

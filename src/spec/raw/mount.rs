@@ -248,6 +248,19 @@ impl JsonSchema for FileEntry {
     }
 }
 
+/// A path in a container as the engine knows it: it takes `/data/` and `/data` for two mounts of one place.
+pub(crate) fn cleaned(target: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    if target.starts_with('/') { format!("/{}", parts.join("/")) } else { parts.join("/") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +274,20 @@ mod tests {
         assert_eq!(source("/data"), Ok((VolumeSource::Anonymous, false)));
         for wrong in ["", "x", "m:data", "a/b:/data", "a:/b:z", "a:/b:ro:x", ":/b", "ü:/b"] {
             assert!(short_volume(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_target_has_one_spelling() {
+        for (written, known) in [
+            ("/data", "/data"),
+            ("/data/", "/data"),
+            ("//data/./more//", "/data/more"),
+            ("/data/../store", "/store"),
+            ("/", "/"),
+            ("data/", "data"),
+        ] {
+            assert_eq!(cleaned(written), known);
         }
     }
 }

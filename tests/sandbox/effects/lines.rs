@@ -258,6 +258,8 @@ fn facts_lines(facts: &HostFacts, names: &Names) -> Vec<String> {
         repo_digests,
         kept,
         volumes,
+        foreign_volumes,
+        foreign_network,
         record,
         key,
         lease,
@@ -275,6 +277,7 @@ fn facts_lines(facts: &HostFacts, names: &Names) -> Vec<String> {
             "engine {engine}, stopped {engine_stopped}; a key {has_key}; leased {is_leased}; ports {ports_known}"
         ),
         format!("admitted {admitted:?}"),
+        format!("of others: volumes {foreign_volumes:?}, network {foreign_network}"),
     ];
     lines.extend(volumes.iter().map(|volume| format!("volume {volume}")));
     lines.extend(containers.iter().map(|one| container_line(one, kept, names)));
@@ -314,6 +317,7 @@ fn container_line(one: &ContainerSeen, kept: &[KeptImage], names: &Names) -> Str
         ports,
         // Where things are on the disk is asked of the spec, not of the container.
         mounts: _,
+        networks,
         in_place,
     } = one;
     let ours = labels.iter().filter(|(key, _)| key.starts_with("dev.a3."));
@@ -331,7 +335,7 @@ fn container_line(one: &ContainerSeen, kept: &[KeptImage], names: &Names) -> Str
         .map(|port| (&port.host_ip, port.published, port.target, port.protocol.as_str()))
         .collect();
     let unhealthy = *health == Some(Health::Unhealthy);
-    let what = (state, unhealthy, image, ours, ports, in_place);
+    let what = (state, unhealthy, image, ours, ports, networks, in_place);
     format!("container {} {name} {what:?}", names.id(id))
 }
 

@@ -99,6 +99,8 @@ async fn orders(stage: &mut Stage) {
     stage.applies("what a person stopped").await;
     stage.goes("a removal", of(Verb::Remove)).await;
     stage.applies("what a person removed").await;
+    host_docker(&stage.machine, "network disconnect effects-ec2_default s2");
+    stage.applies("what a person took off the network").await;
     // As a crash between the two halves of a swap leaves it.
     host_docker(&stage.machine, "rename s2 s2.a3-old");
     stage.applies("a swap that was interrupted").await;

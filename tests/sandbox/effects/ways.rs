@@ -100,6 +100,7 @@ pub(super) const WAYS: &[(&str, Option<&str>)] = &[
     ("run because config_changed", None),
     ("run because container_gone", None),
     ("run because swap_interrupted", None),
+    ("run because off_network", None),
     ("run of a rollback", None),
     ("run under another name", None),
     ("run that removes itself", None),
@@ -200,7 +201,7 @@ fn ways(spec: &Spec, step: &Step) -> Vec<String> {
         Action::StartContainer { slot: _, service: _, container: _, check } => {
             because().chain(with(&[(check.is_some(), " with a check")])).collect()
         }
-        Action::RemoveContainer { slot: _, service: _, container, grace: _ } => {
+        Action::RemoveContainer { slot: _, service: _, container, grace: _, replaced_by: _ } => {
             because().chain(with(&[(container.contains("-run-"), " of a one-off")])).collect()
         }
         Action::Prune { slot: _, releases, tags } => {
