@@ -56,7 +56,7 @@ fn is_run_anew(steps: &[&Step], observed: &Observed, spec: &Spec, (slot, service
     let runs = |step: &&Step| matches!(&step.action, Action::Run(run) if run.slot == *slot && run.service == service);
     let facts = observed.hosts.get(slot).and_then(HostSeen::facts);
     let mut seen = facts.into_iter().flat_map(|facts| &facts.containers);
-    steps.iter().any(|step| runs(step)) && !seen.any(|seen| owned_service(spec, slot, seen) == Some(service))
+    steps.iter().any(runs) && !seen.any(|seen| owned_service(spec, slot, seen) == Some(service))
 }
 
 pub(super) fn is_replaced(steps: &[Step], slot: &Slot) -> bool {

@@ -33,6 +33,15 @@ fn is_whole(deployment: &Deployment, at: &str) {
                   print(json.dumps(len(found['SecurityGroups'])))";
     assert_eq!(console(groups, &[&format!("a3-{}-web", deployment.name)]), 1, "{at}");
     assert!(deployment.get(30001, "/music.csv").contains("One"), "{at}");
+    // What runs is what the newest release says.
+    let record = on_host(&id, &format!("cat /var/lib/a3/{}/record.json", deployment.name));
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let newest = record["releases"].as_array().unwrap().last().unwrap();
+    assert_eq!(newest["status"], "complete", "{at}");
+    for what in ["image", "config"] {
+        let label = format!("inspect -f '{{{{index .Config.Labels \"dev.a3.{what}\"}}}}' s2");
+        assert_eq!(newest["services"]["s2"][what], host_docker(&id, &label), "{at}");
+    }
 }
 
 #[test]
