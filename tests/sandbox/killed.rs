@@ -55,6 +55,24 @@ fn at_a_handful_of_writes_of_a_first_apply() {
     web.destroy();
 }
 
+/// The one write that no plan shows: a swap was done, and the record has what ran before.
+#[test]
+fn between_a_swap_and_its_record() {
+    let web = web("unwritten");
+    web.apply();
+    let id = web.id();
+    let container = || host_docker(&id, "inspect -f {{.Id}} s2");
+    let before = container();
+    on_host(&id, "sed -i 's/\"config\": *\"1:/\"config\":\"1:0/' /var/lib/a3/unwritten/record.json");
+    let said = web.a3(&["status"]).to_string();
+    assert!(said.contains("swap interrupted"), "{said}");
+    let said = web.apply().to_string();
+    assert!(said.contains("prove s2 on web/0"), "{said}");
+    is_whole(&web, "after the record was lost on the way");
+    assert_eq!(container(), before, "it was made anew");
+    web.destroy();
+}
+
 #[test]
 fn at_every_fourth_write_of_an_update() {
     let web = borrow();
