@@ -223,6 +223,7 @@ fn starts_the_same(assumed: &Step, found: &Step) -> bool {
         matches!(
             step.action,
             Action::Run(_)
+                | Action::Prove(_)
                 | Action::Restart { .. }
                 | Action::StartContainer { .. }
                 | Action::UpdateContainer { .. }
@@ -248,7 +249,7 @@ pub fn slot_of(action: &Action) -> Option<&Slot> {
         | Action::RemoveImages { slot: Some(slot), .. }
         | Action::RemoveVolumes { slot, .. }
         | Action::CleanHost { slot } => Some(slot),
-        Action::Run(run) => Some(&run.slot),
+        Action::Run(run) | Action::Prove(run) => Some(&run.slot),
         Action::Install(install) => Some(&install.slot),
         Action::Build(_)
         | Action::Tag(_)

@@ -1,7 +1,9 @@
 //! From a step to its function.
 
 use super::failure::{Done, Failure, StepResult};
-use super::{Work, admit, build, copy, halt, image, install, instance, login, prune, push, remove, run, tag};
+use super::{
+    Work, admit, build, copy, halt, image, install, instance, login, prove, prune, push, remove, run, tag,
+};
 use crate::event::Sink;
 use crate::plan::step::{Action, Step};
 
@@ -24,6 +26,7 @@ pub(crate) async fn perform(work: &Work<'_>, step: &Step, sink: Sink<'_>) -> Ste
             login::login(work, &*work.sites.get(slot)?, wanted).await
         }
         Action::Run(planned) => run::run(work, planned, sink).await,
+        Action::Prove(planned) => prove::found(work, planned, sink).await,
         Action::Restart { .. }
         | Action::StopContainer { .. }
         | Action::StartContainer { .. }

@@ -91,7 +91,7 @@ async fn plan_with(work: &Work<'_>, slot: &Slot, host: &Host, first: u32) -> Res
         return Err(Failure::of_kind(FailureKind::Refused, Cause { message, help: None }));
     }
     let site = work.sites.get(slot)?;
-    site.begin_release(work, plan.steps.iter());
+    site.begin_release(work, &observed, &plan.steps.iter().collect::<Vec<_>>());
     site.save().await?;
     Ok(plan.steps)
 }

@@ -6,18 +6,18 @@ use futures_util::FutureExt as _;
 
 use super::Work;
 use super::failure::{Done, Failure, StepResult};
+use super::prove::{probe, prove, write_down};
 use super::site::Site;
-use crate::docker::{ContainerDetail, Former, NewContainer, Probe, Proof, Swap, Unproven, absolute_binds};
+use crate::docker::{Former, NewContainer, Probe, Proof, Swap, absolute_binds};
 use crate::event::{Activity, Sink};
-use crate::explain::chain;
-use crate::host::Host;
 use crate::observe::secrets::environment;
 use crate::observed::ContainerState;
 use crate::plan::hash;
 use crate::plan::names::{self, label};
+use crate::plan::released::update_in_place;
 use crate::plan::step;
-use crate::record::{InPlace, ReleasedService};
-use crate::spec::{Check, Machine, Service};
+use crate::record::InPlace;
+use crate::spec::{Machine, Service};
 
 /// Pulls the image if it is missing, then puts the new container in the place of the old one.
 ///
@@ -52,30 +52,18 @@ pub(crate) async fn run(work: &Work<'_>, planned: &step::Run, sink: Sink<'_>) ->
         true => Failure::interrupted(),
         false => error.into(),
     })?;
-    keep(work, planned, &site, &image).await;
-    let released = ReleasedService {
-        image: image.clone(),
-        config,
-        settings: serde_json::to_value(&planned.settings).unwrap_or_default(),
-        check: planned.check.clone(),
-        platform: work.job.observed.images.get(&planned.service).map(|seen| seen.platform),
-        interpolated: service.interpolated.clone(),
-    };
-    site.note(|record| {
-        let mut releases = record.releases.iter_mut();
-        if let Some(release) = releases.find(|release| release.number == site.release) {
-            release.services.insert(planned.service.clone(), released);
-        }
-        record.in_place.insert(planned.service.clone(), planned.settings.in_place.clone());
-        record.stopped.remove(&planned.service);
-    });
-    site.save().await?;
+    write_down(work, planned, &site, (&image, config)).await?;
     check_from_here(work, planned, service, sink).await;
     Ok(Done::noted(image))
 }
 
 /// Known now at the latest: the plan may not have had the machine's key.
-fn config(work: &Work<'_>, planned: &step::Run, service: &Service, site: &Site) -> Result<String, Failure> {
+pub(super) fn config(
+    work: &Work<'_>,
+    planned: &step::Run,
+    service: &Service,
+    site: &Site,
+) -> Result<String, Failure> {
     let known = planned.config.clone();
     let secrets = &work.job.observed.secrets;
     let config = known.or_else(|| hash::config(&planned.settings, service, secrets, Some(&site.key)));
@@ -119,33 +107,8 @@ fn former(work: &Work<'_>, planned: &step::Run, name: &str) -> Former {
     Former { name: name.to_owned(), mark }
 }
 
-/// A pulled digest has no tag, and pruning takes what has none. Not worth a failure.
-async fn keep(work: &Work<'_>, planned: &step::Run, site: &Site, image: &str) {
-    let deployment = &work.job.spec.name;
-    let kept = site.engine.retain(deployment, &planned.service, site.release, image).await;
-    if let Err(error) = kept {
-        work.notice(format!("{}: {image} could not be kept from pruning: {}", planned.slot, chain(&error)));
-    }
-}
-
-/// Asks at the published address, or, where the port is not published, at the container's own;
-/// through ssh, so that no security group matters.
-async fn probe(host: &Host, check: Option<&Check>, detail: ContainerDetail) -> Result<(), String> {
-    let Some(check) = check else { return Ok(()) };
-    let published = detail.seen.ports.iter().find(|port| port.target == check.port);
-    let (address, port) = match (published, detail.address) {
-        (Some(port), _) => {
-            let ip = port.host_ip.clone().filter(|ip| ip != "0.0.0.0" && ip != "::");
-            (ip.unwrap_or_else(|| "127.0.0.1".to_owned()), port.published)
-        }
-        (None, Some(address)) => (address, check.port),
-        (None, None) => return Err("it has no address yet".to_owned()),
-    };
-    host.http_check(&address, port, check).await.map_err(|error| chain(&error))
-}
-
 /// Once, for published ports: a failure is the security group's or the network's, and only said.
-async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service, sink: Sink<'_>) {
+pub(super) async fn check_from_here(work: &Work<'_>, planned: &step::Run, service: &Service, sink: Sink<'_>) {
     let Some(check) = &planned.check else { return };
     let group = work.job.spec.groups.get(&planned.slot.group);
     let Some(group) = group.filter(|group| matches!(group.machine, Machine::Ec2(_))) else { return };
@@ -221,33 +184,6 @@ async fn not_stopped(site: &Site, service: &str) -> Result<(), Failure> {
     site.save().await
 }
 
-async fn prove(
-    work: &Work<'_>,
-    site: &Site,
-    service: &Service,
-    container: &str,
-    sink: Sink<'_>,
-) -> Result<(), Failure> {
-    let (host, check) = (&site.host, service.check.as_ref());
-    let probe = |detail| probe(host, check, detail).boxed();
-    let cut = || work.job.stop.impatient().boxed();
-    let probe = check.map(|check| (&probe as &Probe<'_>, check.timeout));
-    let proof = Proof { probe, cut: Some(&cut) };
-    if let Err(error) = site.engine.prove(container, proof, sink).await {
-        if matches!(error, Unproven::Interrupted) {
-            return Err(Failure::interrupted());
-        }
-        for line in site.engine.tail(container, 20).await.unwrap_or_default() {
-            sink(Activity::Output { line });
-        }
-        return Err(Failure::new(
-            format!("`{}` does not work: {error}", service.name),
-            Some(format!("a3 logs {}", service.name)),
-        ));
-    }
-    Ok(())
-}
-
 /// Changes what `docker update` can change, and writes it down.
 ///
 /// - Assumes: the container is ours.
@@ -256,9 +192,7 @@ async fn prove(
 /// - Errors: the engine's (a limit below what is in use).
 pub(crate) async fn update(site: &Site, service: &str, container: &str, settings: &InPlace) -> StepResult {
     site.engine.update_container(container, settings).await?;
-    site.note(|record| {
-        record.in_place.insert(service.to_owned(), settings.clone());
-    });
+    site.note(|record| update_in_place(record, service, settings));
     site.save().await?;
     Ok(Done::noted(container))
 }

@@ -6,18 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use secrecy::SecretString;
 
 use super::failure::{Failure, FailureKind};
+use super::release::is_replaced;
 use super::{Job, Work};
 use crate::docker::Engine;
 use crate::host::{Ask, Host};
 use crate::id::{Digest, Slot};
-use crate::observe::{live_instances, now};
-use crate::observed::{Cause, ContainerSeen, HostSeen, Observed};
-use crate::plan::owned_service;
+use crate::observe::live_instances;
+use crate::observed::{Cause, HostSeen};
 use crate::plan::paths::resolve;
-use crate::plan::step::{Action, Image, Plan, Step, StepId};
+use crate::plan::released::{last_release, last_run};
+use crate::plan::step::{Image, Plan, Step, StepId};
 use crate::record::lease::{self, Held, LeaseError};
-use crate::record::lock::{holder, person};
-use crate::record::{KeySource, Record, Release, ReleaseStatus, ReleasedService, store};
+use crate::record::lock::holder;
+use crate::record::{KeySource, Record, store};
 
 /// A machine that is worked on.
 pub(crate) struct Site {
@@ -62,22 +63,6 @@ impl Site {
         lock(&self.record).clone()
     }
 
-    /// A release is begun where containers change. It starts from what the last one left running, so
-    /// that it names every service of the machine.
-    pub(crate) fn begin_release<'a>(&self, work: &Work<'_>, mut steps: impl Iterator<Item = &'a Step>) {
-        if !steps.any(|step| step.begins_release_on(&self.slot)) {
-            return;
-        }
-        let (number, rollback) = (self.release, work.job.spec.rollback.clone());
-        let (status, by, at) = (ReleaseStatus::Started, person(), now());
-        self.note(|record| {
-            let mut services: BTreeMap<String, ReleasedService> =
-                record.releases.last().map(|last| last.services.clone()).unwrap_or_default();
-            services.retain(|service, _| is_there(work, &self.slot, service));
-            record.start(Release { number, status, by, at, services, rollback });
-        });
-    }
-
     /// Writes it down.
     pub(crate) async fn save(&self) -> Result<(), Failure> {
         let record = self.record();
@@ -117,7 +102,7 @@ pub(crate) struct Sites {
 impl Sites {
     pub(crate) fn new(job: &Job<'_>) -> Self {
         Self {
-            release: last_release(job.observed) + 1,
+            release: last_release(job.spec, job.observed) + 1,
             sites: Mutex::default(),
             images: Mutex::default(),
             firewalls: Mutex::default(),
@@ -178,12 +163,18 @@ impl Sites {
         let carried = seen.filter(|_| replaced).and_then(|seen| seen.record.as_ref());
         let carried = carried.map(Record::carried_over);
         let record = now_there.or(carried).unwrap_or_default();
+        let engine = host.engine();
+        // A machine that could not be seen when the plan was made may be further. Its engine may not be
+        // there yet; then no container is either.
+        let further = match seen {
+            Some(_) => 0,
+            None => last_run(work.job.spec, slot, &engine.containers().await.unwrap_or_default()),
+        };
         let site = Site {
-            // A machine that could not be seen when the plan was made may be further.
-            release: self.release.max(record.last_release() + 1),
+            release: self.release.max(record.last_release().max(further) + 1),
             slot: slot.clone(),
             host: host.clone(),
-            engine: host.engine(),
+            engine,
             base: facts.base,
             home: facts.home,
             folder,
@@ -191,7 +182,8 @@ impl Sites {
             lease: tokio::sync::Mutex::new(Some(lease)),
             record: Mutex::new(record),
         };
-        site.begin_release(work, work.job.plan.steps.iter().filter(|step| !step.provisional));
+        let planned: Vec<&Step> = work.job.plan.steps.iter().filter(|step| !step.provisional).collect();
+        site.begin_release(work, work.job.observed, &planned);
         if !work.job.plan.destroy {
             site.save().await?;
         }
@@ -281,33 +273,6 @@ async fn tag_host_key(work: &Work<'_>, slot: &Slot) {
     if let Err(error) = cloud.set_tag(&one.id, "a3:ssh-host-key", &tag.to_string()).await {
         work.notice(format!("{slot}: the host key could not be tagged: {error}"));
     }
-}
-
-fn last_release(observed: &Observed) -> u64 {
-    let records =
-        observed.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
-    records.map(Record::last_release).max().unwrap_or(0)
-}
-
-/// Whether a service that an earlier release ran may still be on a machine: one that left the spec while
-/// its container was gone, or with the machine that had it, is not, and no step says so.
-fn is_there(work: &Work<'_>, slot: &Slot, service: &str) -> bool {
-    let (spec, observed) = (work.job.spec, work.job.observed);
-    if spec.services_on(&slot.group).any(|wanted| wanted.name == service) {
-        return true;
-    }
-    let is_of = |seen: &ContainerSeen| owned_service(spec, slot, seen) == Some(service);
-    match observed.hosts.get(slot).and_then(HostSeen::facts) {
-        _ if is_replaced(&work.job.plan.steps, slot) => false,
-        Some(facts) => facts.containers.iter().any(is_of),
-        None => true,
-    }
-}
-
-fn is_replaced(steps: &[Step], slot: &Slot) -> bool {
-    steps.iter().any(|step| {
-        matches!(&step.action, Action::Launch(launch) if launch.slot == *slot && launch.replaces.is_some())
-    })
 }
 
 /// Only what says so about the lease ends everything; a machine that does not answer is its own

@@ -60,6 +60,7 @@ fn exit_of(error: &RollbackError) -> Exit {
         | RollbackError::NothingBelow { .. }
         | RollbackError::Lacks { .. }
         | RollbackError::Lost { .. }
+        | RollbackError::Unnamed { .. }
         | RollbackError::Differs { .. }
         | RollbackError::NoValue { .. }
         | RollbackError::Unreadable { .. } => Exit::Failed,

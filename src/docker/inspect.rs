@@ -72,6 +72,8 @@ struct Config {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Healthcheck {
+    /// Nothing, or `NONE` alone: nobody checks, whatever else is said.
+    test: Option<Vec<String>>,
     interval: u64,
     timeout: u64,
     retries: u32,
@@ -171,7 +173,8 @@ impl Inspected {
         let ports = self.ports(state);
         let mounts = self.mounts.unwrap_or_default();
         let anonymous = mounts.iter().filter(|mount| mount.is_anonymous());
-        let health_deadline = self.config.healthcheck.as_ref().map(Healthcheck::decided_after);
+        let healthcheck = self.config.healthcheck.as_ref().filter(|check| check.is_made());
+        let health_deadline = healthcheck.map(Healthcheck::decided_after);
         let networks = self.network_settings.networks.unwrap_or_default();
         let network_names = networks.keys().cloned().collect();
         let in_place = self.host_config.in_place();
@@ -257,6 +260,12 @@ pub(super) fn is_anonymous(volume: &str) -> bool {
 }
 
 impl Healthcheck {
+    /// Whether the engine checks at all: not where it was switched off, nor where only its times are given.
+    fn is_made(&self) -> bool {
+        let kind = self.test.iter().flatten().next();
+        kind.is_some_and(|kind| !matches!(kind.as_str(), "" | "NONE"))
+    }
+
     /// After so long a container that works is healthy, and one that does not is unhealthy. Defaults:
     /// <https://docs.docker.com/reference/dockerfile/#healthcheck>.
     fn decided_after(&self) -> Duration {
@@ -363,6 +372,21 @@ pub(super) mod tests {
         assert_eq!(detail.grace, Duration::from_secs(3));
         assert_eq!(detail.anonymous_volumes, [("/cache".to_owned(), "0".repeat(64))].into());
         assert_eq!((detail.restart_count, detail.memory, detail.restart.as_str()), (2, 7, "always"));
+    }
+
+    #[test]
+    fn a_healthcheck_that_is_switched_off_decides_nothing() {
+        let of = |check: Value| {
+            let config = json!({ "Labels": {}, "Healthcheck": check });
+            described(&[("/Config", config)]).health_deadline.map(|deadline| deadline.as_secs())
+        };
+        assert_eq!(of(json!({ "Test": ["CMD-SHELL", "true"] })), Some(180));
+        assert_eq!(of(json!({ "Test": ["CMD", "true"], "Interval": 1_000_000_000, "Retries": 1 })), Some(31));
+        assert_eq!(of(json!({ "Test": ["NONE"] })), None);
+        assert_eq!(of(json!({ "Interval": 1_000_000_000 })), None, "no test, here or in the image");
+        assert_eq!(of(json!({ "Test": [], "Interval": 1_000_000_000 })), None);
+        assert_eq!(of(json!({ "Test": null })), None);
+        assert_eq!(of(Value::Null), None);
     }
 
     #[test]

@@ -48,9 +48,10 @@ impl Places {
             }
             (Some(current), None) => roles.old = Some(current),
             (Some(current), Some(old)) => {
-                if old.release() > current.release() {
+                if old.release() > current.release() && !old.seen.name.ends_with(names::OLD_SUFFIX) {
                     // Not a state that a swap leaves, unless the name was changed back meanwhile: trust what
-                    // has the service's name.
+                    // has the service's name. What a swap has set aside had worked, whatever the numbers say:
+                    // they may have begun again after a lost record.
                     roles.old = Some(current);
                     roles.discard.push(old);
                 } else if is_wanted(&current, wanted) && (has_run(&current) || same_release(&current, wanted))
@@ -134,6 +135,18 @@ mod tests {
         // The name changed there and back again.
         let there = vec![named("y", 6, "y")];
         assert_eq!(roles(found("a", 5, "b", "exited"), there), (some("a"), None, vec!["y".into()], true));
+    }
+
+    /// An earlier a3 counted from 1 again after a lost record.
+    #[test]
+    fn what_was_set_aside_had_worked_whatever_its_number() {
+        let aside = || {
+            let mut old = found("a", 7, "b", "exited").unwrap();
+            old.seen.name = "s2.a3-old".into();
+            Some(old)
+        };
+        assert_eq!(roles(found("n", 1, "c", "running"), aside()), ids([Some("a"), Some("n"), None]));
+        assert_eq!(roles(found("n", 1, "x", "running"), aside()), ids([Some("a"), None, Some("n")]));
     }
 
     fn ids(ids: [Option<&str>; 3]) -> [Option<String>; 3] {

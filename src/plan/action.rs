@@ -114,6 +114,8 @@ pub enum Action {
     },
     /// Pull and swap: the new container in, the old one out.
     Run(Box<Run>),
+    /// Prove a container that an apply has put there which was cut off, and write it down.
+    Prove(Box<Run>),
     /// Restart a container: its data changed, it is unhealthy, or a person asks for it.
     Restart {
         /// Where.

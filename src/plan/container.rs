@@ -1,5 +1,7 @@
 //! One service on one machine: run, start, restart, update in place, remove.
 
+mod upkeep;
+
 use std::collections::BTreeMap;
 
 use super::diff;
@@ -7,16 +9,17 @@ use super::draft::{Draft, NewStep};
 use super::hash;
 use super::host::{Copied, HostContext};
 use super::image::Wanted;
-use super::in_place;
 use super::names::{self, label};
-use super::reason::{self, FieldChange, Forces, Reason, Shown};
+use super::reason::{FieldChange, Forces, Reason, Shown};
+use super::released;
 use super::settings::Settings;
 use super::step::{Action, BlockedKind, Change, Cost, Image, Run, StepId};
 use super::stray::{Before, Stray};
 use crate::id::Slot;
-use crate::observed::{ContainerSeen, ContainerState, Health, HostFacts, Unchecked};
-use crate::record::{Record, ReleaseStatus, ReleasedService};
-use crate::spec::{Machine, Restart, Service, Spec, VolumeSource};
+use crate::observed::{ContainerSeen, HostFacts, Unchecked};
+use crate::record::{ReleaseStatus, ReleasedService};
+use crate::spec::{Machine, Service, Spec, VolumeSource};
+pub(crate) use upkeep::why_stopped;
 
 /// One service on one machine.
 #[derive(Clone, Copy)]
@@ -50,17 +53,21 @@ pub(crate) fn plan(
         return None;
     }
     let current = cx.own(facts, &cx.service.container_name);
-    let interrupted = cx.own(facts, &names::old_container(&cx.service.container_name)).is_some();
+    // What a swap had set aside, or what has a name of before: it serves until the new one does.
+    let before = cx.set_aside(facts).or_else(|| cx.former().next());
     let Some(current) = current else {
-        if let Some(former) = cx.former().next() {
-            return Some(cx.run(cx.recreate_reasons(facts, former), logins, runs, draft));
+        let Some(before) = before else {
+            return Some(cx.run((vec![cx.absent_reason(facts)], Vec::new()), logins, runs, draft));
+        };
+        let (mut reasons, fields) = cx.recreate_reasons(facts, before);
+        if cx.set_aside(facts).is_some() {
+            reasons.push(Reason::SwapInterrupted);
         }
-        let reason = if interrupted { Reason::SwapInterrupted } else { cx.absent_reason(facts) };
-        return Some(cx.run((vec![reason], Vec::new()), logins, runs, draft));
+        return Some(cx.run((reasons, fields), logins, runs, draft));
     };
     let (mut reasons, fields) = cx.recreate_reasons(facts, current);
     // Both under the old name and the new: one has not been proven yet.
-    if interrupted || cx.formerly().next().is_some() {
+    if cx.set_aside(facts).is_some() || cx.formerly().next().is_some() {
         reasons.push(Reason::SwapInterrupted);
     }
     if !reasons.is_empty() {
@@ -68,10 +75,11 @@ pub(crate) fn plan(
     }
     let updated = cx.update_in_place(facts, current, draft);
     let running = cx.keep_running(current, runs, draft);
-    if updated.is_none() && running.is_none() {
+    let proven = cx.prove(facts, current, (runs, &[updated, running]), draft);
+    if updated.is_none() && running.is_none() && proven.is_none() {
         draft.unchanged.push(cx.address());
     }
-    running.or(updated)
+    proven.or(running).or(updated)
 }
 
 /// Whether a container of a service has the name that the service had before.
@@ -126,29 +134,6 @@ pub(crate) fn off_network(
     (runs && !seen.networks.contains(&network)).then_some(Reason::OffNetwork { network })
 }
 
-/// Why a container that should run does not; `None` when all is well.
-pub(crate) fn why_stopped(
-    service: &Service,
-    record: Option<&Record>,
-    seen: &ContainerSeen,
-) -> Option<Reason> {
-    let may_end = matches!(service.restart, Restart::No | Restart::OnFailure(_));
-    let by_person = record.and_then(|record| record.stopped.get(&service.name));
-    let state = match (seen.state, by_person.filter(|stopped| stopped.is_of(seen))) {
-        (ContainerState::Running | ContainerState::Restarting, _) => return None,
-        // However it ended: it would run if nobody had stopped it.
-        (ContainerState::Exited(_), Some(stopped)) => {
-            return Some(Reason::StoppedByPerson { by: stopped.by.clone() });
-        }
-        (ContainerState::Exited(0), None) if may_end => return None,
-        (ContainerState::Exited(code), None) => format!("exited with {code}"),
-        (ContainerState::Created, _) => "created and never started".into(),
-        (ContainerState::Paused, _) => "paused".into(),
-        (ContainerState::Gone, _) => "dead".into(),
-    };
-    Some(Reason::ContainerStopped { state })
-}
-
 /// The service of a one-off container of ours (`a3 run`).
 pub fn one_off_service<'a>(spec: &Spec, slot: &Slot, seen: &'a ContainerSeen) -> Option<&'a str> {
     let deployment = seen.labels.get(label::DEPLOYMENT)?;
@@ -170,14 +155,6 @@ impl ServiceContext<'_> {
         let releases = &facts.record.as_ref()?.releases;
         let complete = releases.iter().rev().filter(|release| release.status == ReleaseStatus::Complete);
         complete.filter_map(|release| release.services.get(&self.service.name)).next()
-    }
-
-    /// What the release that made a container asked for: by its label, else the last complete one.
-    fn released_as<'a>(&self, facts: &'a HostFacts, seen: &ContainerSeen) -> Option<&'a ReleasedService> {
-        let number: Option<u64> = seen.labels.get(label::RELEASE).and_then(|number| number.parse().ok());
-        let releases = &facts.record.as_ref()?.releases;
-        let made = releases.iter().find(|release| Some(release.number) == number);
-        made.and_then(|release| release.services.get(&self.service.name)).or_else(|| self.released(facts))
     }
 
     fn absent_reason(&self, facts: &HostFacts) -> Reason {
@@ -216,9 +193,10 @@ impl ServiceContext<'_> {
         let config = hash::config(&settings, self.service, &self.host.observed.secrets, facts.key.as_ref());
         if config.is_none() || current.labels.get(label::CONFIG) != config.as_ref() {
             reasons.push(Reason::ConfigChanged);
-            let released = self.released_as(facts, current);
-            fields.extend(diff::settings(released.map(|released| &released.settings), &settings));
-            let hidden = released.map(|released| &released.interpolated).into_iter().flatten();
+            let record = facts.record.as_ref();
+            let made = record.and_then(|record| released::made(record, &self.service.name, current));
+            fields.extend(diff::settings(made.map(|made| &made.settings), &settings));
+            let hidden = made.map(|made| &made.interpolated).into_iter().flatten();
             diff::hide(&mut fields, hidden.chain(&self.service.interpolated));
         }
         reasons.extend(off_network(self.host.spec, self.service, facts, current));
@@ -231,93 +209,14 @@ impl ServiceContext<'_> {
         (reasons, fields)
     }
 
-    fn update_in_place(
-        &self,
-        facts: &HostFacts,
-        current: &ContainerSeen,
-        draft: &mut Draft,
-    ) -> Option<StepId> {
-        let recorded = facts.record.as_ref().and_then(|record| record.in_place.get(&self.service.name));
-        let settings = in_place::wanted(self.service);
-        let fields = in_place::compare(&settings, recorded, current.in_place.as_ref());
-        if fields.is_empty() {
-            return None;
-        }
-        let action = Action::UpdateContainer {
-            slot: self.host.slot.clone(),
-            service: self.service.name.clone(),
-            container: current.name.clone(),
-            settings,
-        };
-        let step = NewStep::new(self.address(), Change::Update, action);
-        Some(draft.add(step.reasons(reason::of_fields(&fields)).fields(fields).after(self.host.reach)))
-    }
-
-    fn keep_running(&self, current: &ContainerSeen, runs: &Runs, draft: &mut Draft) -> Option<StepId> {
-        let slot = self.host.slot.clone();
-        let (service, container) = (self.service.name.clone(), current.name.clone());
-        if let Some(reason) = self.stopped(current) {
-            let check = self.service.check.clone();
-            let action = Action::StartContainer { slot, service, container, check };
-            let step = NewStep::new(self.address(), Change::Update, action).because(reason);
-            let step = step.after(self.copies_mounted().map(|copied| copied.step));
-            let step = step.after(self.started_before(runs)).after(self.freed_by(draft));
-            return Some(draft.add(step.after(self.host.reach)));
-        }
-        if current.state == ContainerState::Restarting {
-            let name = &self.service.name;
-            draft.notices.push(format!("{}: it keeps restarting (a3 logs {name})", self.address()));
-        }
-        let mut reasons: Vec<Reason> = Vec::new();
-        if current.health == Some(Health::Unhealthy) {
-            reasons.push(Reason::Unhealthy);
-        }
-        let changed = self.copies_seen();
-        let data = changed.iter().map(|copied| Reason::DataChanged { target: copied.target.clone() });
-        reasons.extend(data);
-        if reasons.is_empty() {
-            return self.start_again(current, runs, draft);
-        }
-        let grace = self.service.stop_grace_period.as_secs();
-        let action = Action::Restart { slot, service, container, grace };
-        let step = NewStep::new(self.address(), Change::Update, action).reasons(reasons);
-        let step = step.cost(Cost::Restart { grace }).after(changed.iter().map(|copied| copied.step));
-        Some(draft.add(step.after(self.started_before(runs)).after(self.host.reach)))
-    }
-
-    /// What runs on a machine that stops has to run when it is back. Its engine may see to that.
-    fn start_again(&self, current: &ContainerSeen, runs: &Runs, draft: &mut Draft) -> Option<StepId> {
-        let up = matches!(current.state, ContainerState::Running | ContainerState::Restarting);
-        if !self.host.restarts || !up {
-            return None;
-        }
-        let comes_back = matches!(self.service.restart, Restart::Always | Restart::UnlessStopped);
-        let action = Action::StartContainer {
-            slot: self.host.slot.clone(),
-            service: self.service.name.clone(),
-            container: current.name.clone(),
-            check: self.service.check.clone(),
-        };
-        let step = NewStep::new(self.address(), Change::Update, action)
-            .because(Reason::StopsWithMachine { comes_back })
-            .after(self.copies_mounted().map(|copied| copied.step))
-            .after(self.started_before(runs))
-            .after(self.host.reach);
-        Some(draft.add(step))
+    /// The container that a swap which was cut off had renamed.
+    fn set_aside<'a>(&self, facts: &'a HostFacts) -> Option<&'a ContainerSeen> {
+        self.own(facts, &names::old_container(&self.service.container_name))
     }
 
     /// Files about to change that this service sees.
     fn copies_mounted(&self) -> impl Iterator<Item = &Copied> {
         self.copies.iter().filter(|copied| self.host.mounts(self.service, &copied.target))
-    }
-
-    /// Files about to change that this service sees and wants to be restarted for.
-    fn copies_seen(&self) -> Vec<&Copied> {
-        self.copies_mounted().filter(|copied| copied.restarts).collect()
-    }
-
-    fn stopped(&self, seen: &ContainerSeen) -> Option<Reason> {
-        why_stopped(self.service, self.host.facts.and_then(|facts| facts.record.as_ref()), seen)
     }
 
     /// What its new container waits for, wherever that is: its image, its files, and those that start first.
@@ -360,7 +259,9 @@ impl ServiceContext<'_> {
             self.check_disk(draft);
         }
         self.note_unchecked(pull, draft);
-        let fresh = host.facts.is_none_or(|facts| self.own(facts, &self.service.container_name).is_none());
+        let fresh = host.facts.is_none_or(|facts| {
+            self.own(facts, &self.service.container_name).or(self.set_aside(facts)).is_none()
+        });
         let fresh = fresh && self.former().next().is_none();
         if fresh {
             fields.extend(self.new_fields());

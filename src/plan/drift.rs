@@ -7,10 +7,10 @@ use super::machine::GroupContext;
 use super::names::{self, label};
 use super::reason::{FieldChange, Origin, Reason};
 use super::settings::Settings;
-use super::{diff, firewall, hash, in_place};
+use super::{diff, firewall, hash, in_place, released};
 use crate::id::Slot;
 use crate::observed::{ContainerSeen, Health, HostFacts, InstanceState, Observed, OwnedInstance, Secrets};
-use crate::record::{Record, ReleasedService};
+use crate::record::Record;
 use crate::spec::{Machine, Service, Spec};
 
 /// One difference: why apply would do something, and the fields that differ where there are any.
@@ -100,6 +100,9 @@ pub fn drift(
     let mut found = Vec::new();
     found.extend(image(service, seen).map(Difference::of));
     found.extend(config(spec, service, (facts, secrets), seen));
+    if found.is_empty() && !released::is_written(record, name, seen) {
+        found.push(Difference::of(Reason::SwapInterrupted));
+    }
     found.extend(in_place(service, record, seen));
     found.extend(off_network(spec, service, facts, seen).map(Difference::of));
     found.extend(why_stopped(service, record, seen).map(Difference::of));
@@ -141,7 +144,7 @@ fn config(
     seen: &ContainerSeen,
 ) -> Option<Difference> {
     let wanted = Settings::of(&spec.name, service);
-    let recorded = facts.record.as_ref().and_then(|record| made_with(record, service, seen));
+    let recorded = facts.record.as_ref().and_then(|record| released::made(record, &service.name, seen));
     let hidden = recorded.map(|released| &released.interpolated).into_iter().flatten();
     let recorded = recorded.map(|released| &released.settings);
     let label = seen.labels.get(label::CONFIG);
@@ -155,12 +158,6 @@ fn config(
     // Labels of a container cannot be changed, so what was asked for is what it has.
     let fields: Vec<FieldChange> = fields.into_iter().map(|field| field.by(Origin::Spec)).collect();
     (!fields.is_empty()).then_some(Difference { reason: Reason::ConfigChanged, fields })
-}
-
-/// What the release that made a container asked for.
-fn made_with<'a>(record: &'a Record, service: &Service, seen: &ContainerSeen) -> Option<&'a ReleasedService> {
-    let number: u64 = seen.labels.get(label::RELEASE)?.parse().ok()?;
-    record.releases.iter().find(|release| release.number == number)?.services.get(&service.name)
 }
 
 fn in_place(service: &Service, record: Option<&Record>, seen: &ContainerSeen) -> Vec<Difference> {

@@ -33,6 +33,7 @@ pub mod paths;
 pub mod preflight;
 mod prune;
 pub mod reason;
+pub mod released;
 pub mod rollback;
 pub mod settings;
 pub mod step;

@@ -10,9 +10,10 @@ use super::draft::{Draft, NewStep};
 use super::image::Wanted;
 use super::names;
 use super::reason::{FieldChange, Reason, Shown};
+use super::released::last_release;
 use super::step::{Action, Change, Image, StepId};
 use crate::id::Slot;
-use crate::observed::{HostFacts, HostSeen, KeptImage, Observed, Seen};
+use crate::observed::{HostFacts, KeptImage, Observed, Seen};
 use crate::record::{Record, Release, ReleaseStatus};
 use crate::spec::{Machine, Rollback, Spec};
 
@@ -164,13 +165,11 @@ impl Kept<'_> {
 
     /// Tags that a3 gave it. After a lost record, what runs anew may take one of them over.
     fn own_tags(&self, image: &KeptImage, draft: &Draft) -> Vec<String> {
-        let records = self.observed.hosts.values().filter_map(HostSeen::facts);
-        let last = records.filter_map(|facts| facts.record.as_ref()).map(Record::last_release).max();
-        let last = last.unwrap_or(0);
+        let last = last_release(self.spec, self.observed);
         let on_local = self.spec.groups.get(&self.slot.group).map(|group| &group.machine);
         let on_local = matches!(on_local, Some(Machine::Local));
         let runs = |service: &str| {
-            let on = |action: &Action| matches!(action, Action::Run(run) if run.slot == *self.slot && run.service == service);
+            let on = |action: &Action| matches!(action, Action::Run(run) | Action::Prove(run) if run.slot == *self.slot && run.service == service);
             draft.steps.iter().any(|step| on(&step.action))
         };
         let is_own = |tag: &&String| match names::kept_by(&self.spec.name, tag) {
@@ -183,7 +182,7 @@ impl Kept<'_> {
     /// Steps that make, prove or end a release, anywhere: as long as they may fail, nothing goes.
     fn is_before(&self, action: &Action) -> bool {
         match action {
-            Action::Run(_) | Action::RemoveContainer { .. } => true,
+            Action::Run(_) | Action::Prove(_) | Action::RemoveContainer { .. } => true,
             Action::Restart { slot, .. } | Action::StartContainer { slot, .. } => slot == self.slot,
             _ => false,
         }

@@ -90,10 +90,10 @@ pub struct Step {
 }
 
 impl Step {
-    /// Whether it changes which containers a machine runs, which is what a release counts.
+    /// Whether it changes which containers a machine is known to run, which is what a release counts.
     pub fn begins_release_on(&self, machine: &Slot) -> bool {
         match &self.action {
-            Action::Run(run) => run.slot == *machine,
+            Action::Run(run) | Action::Prove(run) => run.slot == *machine,
             // What a person takes away is no other release: apply runs the same one again.
             Action::RemoveContainer { slot, .. } => {
                 slot == machine && !self.reasons.iter().any(|reason| matches!(reason, Reason::Asked { .. }))

@@ -40,6 +40,7 @@ impl Step {
             }
             Action::Login { slot, server, .. } => format!("login to {server} on {slot}"),
             Action::Run(run) => format!("run {} on {}", run.service, run.slot),
+            Action::Prove(run) => format!("prove {} on {}", run.service, run.slot),
             Action::Restart { slot, service, .. } => format!("restart {service} on {slot}"),
             Action::StopContainer { slot, service, .. } => format!("stop {service} on {slot}"),
             Action::StartContainer { slot, service, .. } => format!("start {service} on {slot}"),
@@ -90,7 +91,7 @@ fn counted(count: usize, what: &str) -> String {
 
 impl Action {
     /// Every [`Action::kind`].
-    pub const KINDS: [&str; 27] = [
+    pub const KINDS: [&str; 28] = [
         "build",
         "tag",
         "push",
@@ -109,6 +110,7 @@ impl Action {
         "remove_files",
         "login",
         "run",
+        "prove",
         "restart",
         "stop_container",
         "start_container",
@@ -141,6 +143,7 @@ impl Action {
             Self::RemoveFiles { .. } => "remove_files",
             Self::Login { .. } => "login",
             Self::Run(_) => "run",
+            Self::Prove(_) => "prove",
             Self::Restart { .. } => "restart",
             Self::StopContainer { .. } => "stop_container",
             Self::StartContainer { .. } => "start_container",

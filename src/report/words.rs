@@ -285,6 +285,7 @@ pub fn participle(step: &Step) -> &'static str {
         (Action::Copy { .. }, _) => "copied",
         (Action::Login { .. }, _) => "checked",
         (Action::Run(_), Change::Create) => "run",
+        (Action::Prove(_), _) => "proven",
         (Action::Run(_), _) => "replaced",
         (Action::Restart { .. }, _) => "restarted",
         (Action::StopContainer { .. }, _) => "stopped",

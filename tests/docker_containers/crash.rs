@@ -126,6 +126,30 @@ async fn on_the_way_back() {
     panic!("a swap never went back within {MANY} requests");
 }
 
+/// Numbers had begun again after a lost record: what was set aside is what had worked all the same.
+#[tokio::test]
+async fn with_a_lower_number_than_the_old_one() {
+    let stage = Stage::new("lower");
+    let bad = stage.with(2, |settings| settings.command = Some(vec!["/nope".into()]));
+    let mut both = 0;
+    for requests in 1..MANY {
+        swap(&stage, &stage.version(7)).await;
+        let cut = cut_swap(&stage, &stage.version(1), requests, When::After).await;
+        let left = stage.state().await;
+        if cut.is_ok() {
+            assert!(both > 1, "the two are side by side at {both} points");
+            return;
+        }
+        let failing = Swap { new: &bad, proof: Proof::default(), way_back: None, formerly: &[] };
+        stage.engine.swap(&failing, &stage.sink()).await.unwrap_err();
+        let works = if left.iter().any(|(_, release, _)| *release == 7) { 7 } else { 1 };
+        assert_eq!(stage.state().await, stage.running(works), "cut at {requests} left {left:?}");
+        both += usize::from(left.len() > 1);
+        docker(&["rm", "-fv", &stage.name()]);
+    }
+    panic!("a swap never ended within {MANY} requests");
+}
+
 /// The service gets another container name: the old one stays under its own until the new one works.
 #[tokio::test]
 async fn under_another_name() {

@@ -186,6 +186,31 @@ async fn a_healthcheck_is_waited_for() {
     assert_eq!(stage.state().await, stage.running(1));
 }
 
+/// Switched off, or with nothing but times: it proves nothing, so the container has to stay up.
+#[tokio::test]
+async fn no_healthcheck_proves_nothing() {
+    let stage = Stage::new("nohealth");
+    swap(&stage, &stage.version(1)).await.unwrap();
+    let only_times = Healthcheck {
+        test: Vec::new(),
+        interval: Some(Duration::from_secs(1)),
+        timeout: None,
+        retries: None,
+        start_period: None,
+    };
+    let switched_off = Healthcheck { test: vec!["NONE".into()], interval: None, ..only_times.clone() };
+    for check in [switched_off, only_times] {
+        let ends = stage.with(2, |settings| {
+            settings.healthcheck = Some(check.clone());
+            let script = "busybox usleep 300000; exit 3";
+            settings.command = Some(vec!["/bin/sh".into(), "-c".into(), script.into()]);
+        });
+        let error = swap(&stage, &ends).await.unwrap_err();
+        assert!(chain(&error).contains("exit code 3"), "{check:?}: {}", chain(&error));
+        assert_eq!(stage.state().await, stage.running(1));
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_ours_is_not_touched() {
     let stage = Stage::new("foreign");

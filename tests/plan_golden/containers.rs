@@ -1,5 +1,6 @@
 //! Services on one machine.
 
+use a3::record::ReleaseStatus;
 use a3::report::saved_plan::canonical;
 
 use super::*;
@@ -161,6 +162,74 @@ fn swap_interrupted() {
     let (spec, mut seen) = on_ec2();
     facts(&mut seen, 0).containers[0].name = "s2.a3-old".into();
     assert_eq!(kinds(&planned("swap_interrupted", &spec, &seen)), ["run"]);
+}
+
+/// The world after a plan that was cut off when its only swap was done, before that was written down.
+fn cut_off(spec: &Spec, seen: &Observed) -> Observed {
+    let plan = plan(spec, seen, &Options::default());
+    let mut world = simulate::World::new(spec, seen);
+    for step in &plan.steps {
+        match step.action.kind() {
+            "run" => assert!(world.half(step, simulate::Half::Third)),
+            "prune" => {}
+            _ => world.step(step),
+        }
+    }
+    let record = facts(&mut world.seen, 0).record.as_mut().unwrap();
+    record.releases.last_mut().unwrap().status = ReleaseStatus::Started;
+    world.seen
+}
+
+/// The check of a first deployment never passed, and the container agrees with the file.
+#[test]
+fn the_first_run_was_cut_off() {
+    let spec = host_spec();
+    let mut seen = cut_off(&spec, &nothing(&spec));
+    let there = facts(&mut seen, 0).clone();
+    let told = a3::plan::drift(&spec, (&slot(0), &there), &there.containers[0], &seen.secrets);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(kinds(&planned("first_run_cut_off", &spec, &seen)), ["prove"]);
+    // One that had ended meanwhile is started before.
+    facts(&mut seen, 0).containers[0].state = ContainerState::Exited(137);
+    assert_eq!(kinds(&planned("first_run_cut_off_and_ended", &spec, &seen)), ["start_container", "prove"]);
+    // A lost record says nothing.
+    let there = facts(&mut seen, 0);
+    there.containers[0].state = ContainerState::Running;
+    there.record = None;
+    assert!(plan(&spec, &seen, &Options::default()).is_empty());
+}
+
+/// The old one is gone, and the record has it still: what runs is proven and written down, and not made anew.
+#[test]
+fn cut_off_before_it_was_written_down() {
+    let (mut spec, seen) = on_host();
+    let edit = |spec: &mut Spec, to: &str| {
+        spec.services["s2"].environment.insert("LOG".into(), EnvValue::Plain(to.into()));
+    };
+    edit(&mut spec, "debug");
+    let seen = cut_off(&spec, &seen);
+    let found = planned("not_written_down", &spec, &seen);
+    assert_eq!(kinds(&found), ["prove"]);
+    let mut after = simulate::apply_plan(&spec, &seen, &found);
+    let releases = facts(&mut after, 0).record.as_ref().unwrap().releases.clone();
+    assert_eq!(releases.last().unwrap().services["s2"].settings["environment"]["LOG"]["plain"], "debug");
+    // What comes next is held against what runs.
+    edit(&mut spec, "info");
+    planned("after_it_was_written_down", &spec, &after);
+    // So it is without that.
+    planned("another_after_not_written_down", &spec, &seen);
+}
+
+/// Numbers go on after a lost record: a swap takes the container of the lower one for the old one.
+#[test]
+fn numbers_go_on_after_a_lost_record() {
+    let (mut spec, mut seen) = on_host();
+    facts(&mut seen, 0).containers[0].labels.insert("dev.a3.release".into(), "5".into());
+    facts(&mut seen, 0).record = None;
+    assert_eq!(a3::plan::released::last_release(&spec, &seen), 5);
+    spec.services["s2"].ports = vec![port(30002)];
+    let mut after = simulate::apply(&spec, &seen, &Options::default());
+    assert_eq!(facts(&mut after, 0).containers[0].labels["dev.a3.release"], "6");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use a3::plan::rollback::{Back, RollbackError, past};
+use a3::record::Release;
 
 /// Three releases: the first, an edited environment, another port.
 fn three(spec: &mut Spec) -> Observed {
@@ -111,6 +112,103 @@ fn a_group_that_forgot_everything_goes_nowhere() {
     let plan = plan(&old, &stage.with(&old).seen, &options);
     golden("rollback_of_one_beside_a_lost_record", &plan);
     assert_eq!(kinds(&plan), ["run", "run"]);
+}
+
+/// Two services on one machine, deployed.
+fn two_services() -> (Spec, Stage) {
+    let spec = spec_of(
+        r##"
+name: shop
+instances: { web: { host: [192.0.2.0] } }
+services:
+  front: { image: "docker.io/others/front:v1", mem_limit: 256m, environment: { PORT: "80" } }
+  cache: { image: "docker.io/others/cache:v1" }
+"##,
+    );
+    let stage = Stage::lived(&spec, 1).with(&spec);
+    (spec, stage)
+}
+
+/// What the first machine of a group remembers.
+fn releases<'a>(stage: &'a mut Stage, group: &str) -> &'a mut [Release] {
+    let Some(HostSeen::Ready(facts)) = stage.seen.hosts.get_mut(&Slot::new(group, 0)) else { panic!() };
+    &mut facts.record.as_mut().unwrap().releases
+}
+
+fn applied(spec: &Spec, stage: &Stage) -> Stage {
+    promises::walk::to_the_end(spec, stage, &stage.plan(spec)).with(spec)
+}
+
+fn set_port(spec: &mut Spec, to: &str) {
+    spec.services["front"].environment.insert("PORT".into(), EnvValue::Plain(to.into()));
+}
+
+/// The history begins again with all that runs, so that nothing is taken for a service that came later.
+#[test]
+fn a_history_that_begins_again_names_what_runs() {
+    let (mut spec, mut stage) = two_services();
+    stage.happens(Accident::RecordLost { at: 0 });
+    set_port(&mut spec, "81");
+    let stage = applied(&spec, &stage.with(&spec));
+    assert!(stage.plan(&spec).is_empty());
+    let error = past(&spec, &stage.seen, &back(None)).unwrap_err();
+    assert!(matches!(error, RollbackError::NothingBelow { .. }), "{error}");
+    set_port(&mut spec, "82");
+    let stage = applied(&spec, &stage.with(&spec));
+    let old = past(&spec, &stage.seen, &back(None)).unwrap().spec;
+    assert_eq!(kinds(&stage.with(&old).plan(&old)), ["run"]);
+}
+
+/// As an earlier a3 has left it: the release is all that is remembered, and one of two services is not in it.
+#[test]
+fn what_a_release_leaves_out_and_ran_then_is_not_removed() {
+    let (mut spec, stage) = two_services();
+    set_port(&mut spec, "81");
+    let mut stage = applied(&spec, &stage.with(&spec));
+    for release in releases(&mut stage, "web") {
+        release.services.remove("cache");
+    }
+    let error = past(&spec, &stage.seen, &back(None)).unwrap_err();
+    assert!(matches!(&error, RollbackError::Unnamed { service, .. } if service == "cache"), "{error}");
+    let only = Back { services: vec!["front".into()], to: None };
+    assert!(past(&spec, &stage.seen, &only).is_ok());
+    // One that is known to have come later goes, as ever.
+    let (mut spec, _) = two_services();
+    let cache = spec.services.shift_remove("cache").unwrap();
+    let stage = Stage::lived(&spec, 1).with(&spec);
+    spec.services.insert("cache".into(), cache);
+    let stage = applied(&spec, &stage.with(&spec));
+    let old = past(&spec, &stage.seen, &back(None)).unwrap().spec;
+    assert_eq!(kinds(&stage.with(&old).plan(&old)), ["remove_container"]);
+}
+
+/// What is changed in place belongs to the release that runs, and those after it.
+#[test]
+fn what_changed_in_place_is_not_undone_by_going_back() {
+    let (mut spec, stage) = two_services();
+    let limit = |spec: &mut Spec, bytes: u64| spec.services["front"].mem_limit = Some(bytes);
+    limit(&mut spec, 1 << 30);
+    let stage = applied(&spec, &stage.with(&spec));
+    spec.services["cache"].command = Some(vec!["serve".into()]);
+    let stage = applied(&spec, &stage.with(&spec));
+    let old = past(&spec, &stage.seen, &back(None)).unwrap().spec;
+    assert_eq!(old.services["front"].mem_limit, Some(1 << 30));
+    let plan = stage.with(&old).plan(&old);
+    assert_eq!(kinds(&plan), ["run"]);
+    assert_eq!(plan.steps[0].address, "web/0/cache");
+}
+
+/// A service of a profile that is not active is left alone, and is no reason to refuse.
+#[test]
+fn an_inactive_service_is_not_missed() {
+    let (mut spec, mut stage) = two_groups(&[]);
+    releases(&mut stage, "db")[0].number = 2;
+    let error = past(&spec, &stage.seen, &back(Some(1))).unwrap_err();
+    assert!(matches!(error, RollbackError::Lacks { .. }), "{error}");
+    spec.services.shift_remove("cache");
+    spec.inactive.push("cache".into());
+    let old = past(&spec, &stage.seen, &back(Some(1))).unwrap().spec;
+    assert_eq!(old.services.keys().collect::<Vec<_>>(), ["front"]);
 }
 
 #[test]

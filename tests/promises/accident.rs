@@ -8,7 +8,7 @@ use a3::observed::{
 };
 use a3::plan::names::{label, one_off, one_off_mark};
 use a3::plan::owned_service;
-use a3::record::Stopped;
+use a3::record::{ReleaseStatus, Stopped};
 use a3::spec::{Ec2, Machine, Protocol, Spec};
 
 use crate::support::on_ec2::restarted;
@@ -36,6 +36,7 @@ pub(crate) enum Accident {
     SwapBeforeCreate { at: u8 },
     SwapBeforeStart { at: u8 },
     SwapBeforeRemove { at: u8 },
+    SwapBeforeRecord { at: u8 },
     PrunedThere { at: u8 },
     NamedByOthers { at: u8 },
     UsedByOthers { at: u8 },
@@ -64,7 +65,7 @@ pub(crate) enum Accident {
 }
 
 /// Those that a case is drawn from.
-pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 42] = [
+pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 43] = [
     |_| Accident::SourceEdited,
     |_| Accident::DataEdited,
     |at| Accident::ReferenceMoved { at },
@@ -81,6 +82,7 @@ pub(crate) const ACCIDENTS: [fn(u8) -> Accident; 42] = [
     |at| Accident::SwapBeforeCreate { at },
     |at| Accident::SwapBeforeStart { at },
     |at| Accident::SwapBeforeRemove { at },
+    |at| Accident::SwapBeforeRecord { at },
     |at| Accident::PrunedThere { at },
     |at| Accident::NamedByOthers { at },
     |at| Accident::UsedByOthers { at },
@@ -273,6 +275,14 @@ impl Stage {
             }
             Accident::RecordLost { .. } => (facts.record, facts.key) = (None, None),
             Accident::KeyLost { .. } => facts.key = None,
+            // Every second time there is a release before, which had the same.
+            Accident::SwapBeforeRecord { at } => {
+                let releases = facts.record.iter_mut().flat_map(|record| &mut record.releases);
+                for newest in releases.skip(usize::from(at % 2)) {
+                    newest.status = ReleaseStatus::Started;
+                    newest.services.clear();
+                }
+            }
             Accident::KeysAdmitted { .. } => {
                 // On this machine nobody logs in.
                 if !spec.groups.get(&slot.group).is_some_and(|group| group.machine == Machine::Local) {
@@ -352,6 +362,7 @@ fn no_docker(facts: &mut HostFacts) {
 
 /// The containers of ours that a plan would look at.
 fn on_container(what: Accident, spec: &Spec, slot: &Slot, facts: &mut HostFacts) {
+    let at = at_of(what).unwrap_or_default();
     let own = |one: &ContainerSeen| a3::plan::owned_service(spec, slot, one).is_some();
     match what {
         Accident::Removed { .. } => facts.containers.retain(|one| !own(one)),
@@ -366,6 +377,10 @@ fn on_container(what: Accident, spec: &Spec, slot: &Slot, facts: &mut HostFacts)
             let begun = matches!(what, Accident::SwapBeforeStart { .. });
             for one in &mut new {
                 one.id.push_str(" new");
+                // Numbers go on; those of an earlier a3 began again after a lost record.
+                let release = one.labels.get(label::RELEASE).and_then(|number| number.parse::<u64>().ok());
+                let release = release.map(|number| [number + 1, number, 1][usize::from(at) % 3]);
+                one.labels.extend(release.map(|number| (label::RELEASE.to_owned(), number.to_string())));
                 let (now, then) = if begun {
                     (ContainerState::Created, one.state)
                 } else {

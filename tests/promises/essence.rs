@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use a3::id::Slot;
 use a3::observed::{ContainerSeen, FileSeen, HostFacts, HostSeen, Seen};
 use a3::plan::names::{kept_by, label};
+use a3::plan::settings::{Env, Settings};
 use a3::plan::{one_off_service, owned_service};
 use a3::spec::Spec;
 
@@ -67,6 +68,39 @@ pub(crate) fn asked_in_place(spec: &Spec, stage: &Stage) -> BTreeMap<(Slot, Stri
         spec.services.get(*service).is_some_and(|service| service.on == slot.group)
     });
     wanted.map(|(slot, (service, settings))| ((slot, service.clone()), format!("{settings:?}"))).collect()
+}
+
+/// Where nothing is left to plan, the newest release is what runs, to the last setting: going back to it
+/// changes nothing. A record without a release was lost.
+pub(crate) fn is_written_down(spec: &Spec, stage: &Stage) {
+    let facts = stage.seen.hosts.iter().filter_map(|(slot, host)| Some((slot, host.facts()?)));
+    for (slot, facts) in facts {
+        let Some(newest) = facts.record.as_ref().and_then(|record| record.releases.last()) else { continue };
+        for one in &facts.containers {
+            let Some(service) = owned_service(spec, slot, one) else { continue };
+            let Some(wanted) = spec.services.get(service).filter(|wanted| wanted.on == slot.group) else {
+                continue;
+            };
+            let known = newest.services.get(service);
+            let known = known.unwrap_or_else(|| panic!("{slot}: {service} is not in {newest:#?}"));
+            let is = [label::IMAGE, label::CONFIG].map(|key| one.labels.get(key));
+            assert_eq!(is, [Some(&known.image), Some(&known.config)], "{slot}: {service}");
+            let settings = serde_json::from_value(known.settings.clone()).unwrap();
+            assert_eq!(
+                without_sources(settings),
+                without_sources(Settings::of(&spec.name, wanted)),
+                "{slot}"
+            );
+        }
+    }
+}
+
+/// Where a secret comes from may change, as long as it stays the same secret.
+fn without_sources(mut settings: Settings) -> Settings {
+    for value in settings.environment.values_mut().filter(|value| matches!(value, Env::Secret(_))) {
+        *value = Env::Resolved;
+    }
+    settings
 }
 
 /// What is not ours, by the machine or region that it is on: containers, files, rules, security

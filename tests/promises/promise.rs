@@ -15,7 +15,7 @@ use a3::report::saved_plan;
 use a3::spec::{Machine, Spec};
 
 use super::accident::Away;
-use super::essence::{asked_in_place, essence, foreign, one_instance_a_slot, owned};
+use super::essence::{asked_in_place, essence, foreign, is_written_down, one_instance_a_slot, owned};
 use super::serving;
 use super::stage::{SECRET, Stage, region_of};
 use super::walk::{End, Walk, next, to_the_end};
@@ -62,6 +62,9 @@ pub(crate) fn converges(spec: &Spec, stage: &Stage, options: &Options) -> Tried 
     let second = plan(spec, &after.seen, &rest);
     assert!(second.is_empty(), "after\n{}\ncame\n{}", text(&first), text(&second));
     foreign_stays(spec, stage, &after, &first);
+    if options.target.is_empty() {
+        is_written_down(spec, &after);
+    }
     tried
 }
 
@@ -271,6 +274,7 @@ fn resumes(spec: &Spec, (cut, whole): (&Stage, &Stage), options: &Options, at: &
     let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
     let (new, missing) = (only(&now, &wanted), only(&wanted, &now));
     assert!(now == wanted, "{}\ncame\n{}\nnew: {new:#?}\nmissing: {missing:#?}", at(), text(&second));
+    is_written_down(spec, &after);
     let wanted = asked_in_place(spec, whole);
     for (at, settings) in asked_in_place(spec, &after) {
         assert!(wanted.get(&at).is_none_or(|known| *known == settings), "{at:?}: {settings}");
@@ -351,6 +355,7 @@ fn needs(all: &[&Step], step: &Step) -> BTreeSet<StepId> {
 fn work(step: &Step) -> String {
     match &step.action {
         Action::Run(_)
+        | Action::Prove(_)
         | Action::Restart { .. }
         | Action::StartContainer { .. }
         | Action::UpdateContainer { .. } => step.address.clone(),
@@ -426,7 +431,10 @@ fn moves(action: &Action) -> Option<String> {
 fn is_less(usual: &Plan, step: &Step) -> bool {
     let on_container = matches!(
         step.action,
-        Action::Restart { .. } | Action::StartContainer { .. } | Action::UpdateContainer { .. }
+        Action::Prove(_)
+            | Action::Restart { .. }
+            | Action::StartContainer { .. }
+            | Action::UpdateContainer { .. }
     );
     let runs = |one: &&Step| one.address == step.address && matches!(one.action, Action::Run(_));
     on_container && usual.steps.iter().any(|one| runs(&one))

@@ -97,7 +97,11 @@ impl<'a> Walk<'a> {
             let mut cut = self.clone();
             cut.world.half(step, how).then_some((cut, word))
         };
-        let all = [(Half::First, " and a first part"), (Half::Second, " and a second part")];
+        let all = [
+            (Half::First, " and a first part"),
+            (Half::Second, " and a second part"),
+            (Half::Third, " and all but the record"),
+        ];
         all.into_iter().filter_map(|(how, word)| half(how, word)).collect()
     }
 

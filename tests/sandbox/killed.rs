@@ -33,6 +33,15 @@ fn is_whole(deployment: &Deployment, at: &str) {
                   print(json.dumps(len(found['SecurityGroups'])))";
     assert_eq!(console(groups, &[&format!("a3-{}-web", deployment.name)]), 1, "{at}");
     assert!(deployment.get(30001, "/music.csv").contains("One"), "{at}");
+    // What runs is what the newest release says.
+    let record = on_host(&id, &format!("cat /var/lib/a3/{}/record.json", deployment.name));
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let newest = record["releases"].as_array().unwrap().last().unwrap();
+    assert_eq!(newest["status"], "complete", "{at}");
+    for what in ["image", "config"] {
+        let label = format!("inspect -f '{{{{index .Config.Labels \"dev.a3.{what}\"}}}}' s2");
+        assert_eq!(newest["services"]["s2"][what], host_docker(&id, &label), "{at}");
+    }
 }
 
 #[test]
@@ -43,6 +52,24 @@ fn at_a_handful_of_writes_of_a_first_apply() {
     }
     web.apply();
     is_whole(&web, "after four cuts");
+    web.destroy();
+}
+
+/// The one write that no plan shows: a swap was done, and the record has what ran before.
+#[test]
+fn between_a_swap_and_its_record() {
+    let web = web("unwritten");
+    web.apply();
+    let id = web.id();
+    let container = || host_docker(&id, "inspect -f {{.Id}} s2");
+    let before = container();
+    on_host(&id, "sed -i 's/\"config\": *\"1:/\"config\":\"1:0/' /var/lib/a3/unwritten/record.json");
+    let said = web.a3(&["status"]).to_string();
+    assert!(said.contains("swap interrupted"), "{said}");
+    let said = web.apply().to_string();
+    assert!(said.contains("prove s2 on web/0"), "{said}");
+    is_whole(&web, "after the record was lost on the way");
+    assert_eq!(container(), before, "it was made anew");
     web.destroy();
 }
 

@@ -12,58 +12,67 @@ use super::simulate::{Half, World};
 use super::world;
 
 impl World<'_> {
-    /// The old one has its other name; the new one is created, and does not run yet.
+    /// First the old one has its other name, then the new one is created and does not run yet, and at last it
+    /// runs alone, and nobody has written that down.
     pub(super) fn half_swap(&mut self, run: &Run, how: Half) -> bool {
         let (name, old) = (&run.settings.name, names::old_container(&run.settings.name));
         let mut before: Vec<ContainerSeen> = self.host(&run.slot).containers.clone();
         match before.iter_mut().find(|one| one.name == *name) {
             Some(one) => one.name = old,
             // One of another name keeps it.
-            None if run.formerly.is_empty() || how == Half::First => return false,
+            None if how == Half::First => return false,
             None => {}
         }
-        self.begun(&run.slot);
-        if how == Half::Second {
-            // Written down, and kept by a tag, only once it works.
-            let unwritten = self.host(&run.slot).clone();
-            self.run(run);
-            let ran = std::mem::replace(self.host(&run.slot), unwritten);
-            let new = ran.containers.into_iter().find(|one| one.name == *name).unwrap();
-            before.push(ContainerSeen { state: ContainerState::Created, ports: Vec::new(), ..new });
-            self.host(&run.slot).repo_digests = ran.repo_digests;
+        self.begins(run);
+        if how != Half::First {
+            self.put(run);
+            let there = self.host(&run.slot);
+            if how == Half::Second {
+                let new = there.containers.iter().find(|one| one.name == *name).unwrap().clone();
+                before.push(ContainerSeen { state: ContainerState::Created, ports: Vec::new(), ..new });
+            } else {
+                before.clone_from(&there.containers);
+            }
         }
         self.host(&run.slot).containers = before;
         true
     }
 
     pub(super) fn run(&mut self, run: &Run) {
-        let image = match self.resolved(&run.image) {
+        self.begins(run);
+        self.put(run);
+        self.write_down(run);
+    }
+
+    /// What was written down of one that is not there any more says nothing about the new one.
+    fn begins(&mut self, run: &Run) {
+        let (spec, slot) = (self.spec, &run.slot);
+        let own = |one: &ContainerSeen| a3::plan::owned_service(spec, slot, one) == Some(&run.service);
+        let anew = !self.host(slot).containers.iter().any(own);
+        let services = &mut self.begun(slot).services;
+        if anew {
+            services.remove(&run.service);
+        }
+    }
+
+    fn image_of(&self, run: &Run) -> String {
+        match self.resolved(&run.image) {
             Image::Pinned { repository, digest } => format!("{repository}@{digest}"),
             Image::Local { id } => id.to_string(),
             Image::From { .. } => panic!("{} has no image", run.service),
-        };
-        let (spec, secrets) = (self.spec, self.seen.secrets.clone());
-        let platform = self.seen.images.get(&run.service).map(|seen| seen.platform);
-        let number = self.begun(&run.slot).number;
+        }
+    }
+
+    fn config_of(&mut self, run: &Run) -> String {
+        let (service, secrets) = (&self.spec.services[&run.service], self.seen.secrets.clone());
+        hash::config(&run.settings, service, &secrets, self.host(&run.slot).key.as_ref()).unwrap()
+    }
+
+    /// The new one runs, and the old one is gone.
+    fn put(&mut self, run: &Run) {
+        let (image, config) = (self.image_of(run), self.config_of(run));
+        let (spec, number) = (self.spec, self.begun(&run.slot).number);
         let host = self.host(&run.slot);
-        let service = &spec.services[&run.service];
-        let config = hash::config(&run.settings, service, &secrets, host.key.as_ref()).unwrap();
-        let record = host.record.as_mut().unwrap();
-        let settings = serde_json::to_value(&run.settings).unwrap();
-        let check = run.check.clone();
-        let (image, config) = (image.clone(), config.clone());
-        let interpolated = service.interpolated.clone();
-        let (released_image, released_config) = (image.clone(), config.clone());
-        let released = ReleasedService {
-            image: released_image,
-            config: released_config,
-            settings,
-            check,
-            platform,
-            interpolated,
-        };
-        record.in_place.insert(run.service.clone(), run.settings.in_place.clone());
-        record.stopped.remove(&run.service);
         let name = &run.settings.name;
         let labels = [
             (label::DEPLOYMENT, spec.name.clone()),
@@ -89,6 +98,14 @@ impl World<'_> {
             assert!(one.name != *name || one.labels.get(label::SERVICE) == Some(&run.service), "{name}");
         };
         host.containers.iter().for_each(free);
+        // Of two containers of a service the one of the higher release is the new one.
+        let own =
+            host.containers.iter().filter(|one| a3::plan::owned_service(spec, &run.slot, one).is_some());
+        let of_service = own.filter(|one| one.labels.get(label::SERVICE) == Some(&run.service));
+        for one in of_service {
+            let before: u64 = one.labels[label::RELEASE].parse().unwrap();
+            assert!(before < number, "{name} of release {before} makes room for release {number}");
+        }
         for former in &run.formerly {
             let one = host.containers.iter().find(|one| one.name == *former).unwrap();
             assert_eq!(one.labels.get(label::SERVICE), Some(&run.service), "{former}");
@@ -121,19 +138,35 @@ impl World<'_> {
             networks: vec![run.settings.network.clone()],
             in_place: Some(set(&run.settings.in_place, None)),
         });
+        if image.contains('@') {
+            host.repo_digests.insert(image);
+        }
+    }
+
+    /// What was proven is kept by a tag, and this release's.
+    pub(super) fn write_down(&mut self, run: &Run) {
+        let (image, config) = (self.image_of(run), self.config_of(run));
+        let (spec, number) = (self.spec, self.begun(&run.slot).number);
+        let platform = self.seen.images.get(&run.service).map(|seen| seen.platform);
+        let settings = serde_json::to_value(&run.settings).unwrap();
+        let check = run.check.clone();
+        let interpolated = spec.services[&run.service].interpolated.clone();
+        let released =
+            ReleasedService { image: image.clone(), config, settings, check, platform, interpolated };
+        let host = self.host(&run.slot);
+        let record = host.record.as_mut().unwrap();
+        record.in_place.insert(run.service.clone(), run.settings.in_place.clone());
+        record.stopped.remove(&run.service);
         let tag = kept_image(&spec.name, &run.service, number);
         host.kept.iter_mut().for_each(|kept| kept.tags.retain(|known| *known != tag));
         match host.kept.iter_mut().find(|kept| kept.is(&image)) {
             Some(kept) => kept.tags.push(tag),
             None => {
                 let digests = if image.contains('@') { vec![image.clone()] } else { Vec::new() };
-                host.kept.push(KeptImage { id: image.clone(), tags: vec![tag], digests });
+                host.kept.push(KeptImage { id: image, tags: vec![tag], digests });
             }
         }
         host.kept.retain(|kept| !kept.tags.is_empty());
-        if image.contains('@') {
-            host.repo_digests.insert(image);
-        }
         self.begun(&run.slot).services.insert(run.service.clone(), released);
     }
 }

@@ -4,6 +4,7 @@ use a3::id::Slot;
 use a3::observed::{ContainerState, FileSeen, HostFacts, HostSeen, KeptImage, Seen};
 use a3::plan::names::label;
 use a3::plan::paths;
+use a3::plan::released::{all_as_they_run, update_in_place};
 use a3::plan::step::{Action, Installer, Step};
 use a3::record::{CopiedFile, Record, Release, ReleaseStatus, Stopped, VERSION};
 use secrecy::SecretString;
@@ -30,9 +31,11 @@ impl World<'_> {
         let (number, rollback) = (self.number(slot), self.spec.rollback.clone());
         let record = self.host(slot).record.clone().unwrap();
         let there = self.may_be_there(slot, &record);
+        let running = all_as_they_run(self.spec, &self.seen, slot).collect();
         let releases = &mut self.host(slot).record.as_mut().unwrap().releases;
         if releases.last().is_none_or(|last| last.number != number) {
-            let mut services = releases.last().map(|last| last.services.clone()).unwrap_or_default();
+            // After a lost record, what runs as it is wanted.
+            let mut services = releases.last().map_or(running, |last| last.services.clone());
             services.retain(|service, _| there.contains(service));
             let (status, by, at) = (ReleaseStatus::Complete, "me@laptop".into(), world::NOW);
             releases.push(Release { number, status, by, at, services, rollback });
@@ -44,7 +47,9 @@ impl World<'_> {
     fn may_be_there(&self, slot: &Slot, record: &Record) -> Vec<String> {
         let wanted = |service: &str| self.spec.services_on(&slot.group).any(|one| one.name == service);
         let before = self.before.get(slot).and_then(HostSeen::facts);
-        let last = record.releases.last().into_iter().flat_map(|last| last.services.keys());
+        let wanted_here = self.spec.services_on(&slot.group).map(|one| &one.name);
+        let last =
+            record.releases.last().into_iter().flat_map(|last| last.services.keys()).chain(wanted_here);
         let there = last.filter(|service| {
             wanted(service)
                 || match before {
@@ -78,6 +83,12 @@ impl World<'_> {
                 }
             }
             Action::Run(run) => self.run(run),
+            Action::Prove(run) => {
+                let there = &self.host(&run.slot).containers;
+                let one = there.iter().find(|one| one.name == run.settings.name).unwrap();
+                assert!(!matches!(one.state, ContainerState::Created), "{} was never started", one.name);
+                self.write_down(run);
+            }
             Action::Restart { slot, service, container, .. }
             | Action::StartContainer { slot, service, container, .. } => {
                 let ports = self.spec.services.get(service).map(|service| published(&service.ports));
@@ -105,8 +116,7 @@ impl World<'_> {
                 let host = self.host(slot);
                 let one = host.containers.iter_mut().find(|one| one.name == *container).unwrap();
                 one.in_place = Some(set(settings, one.in_place.as_ref()));
-                let record = host.record.as_mut().unwrap();
-                record.in_place.insert(service.clone(), settings.clone());
+                update_in_place(host.record.as_mut().unwrap(), service, settings);
             }
             Action::RemoveContainer { slot, service, container, .. } => {
                 let host = self.host(slot);

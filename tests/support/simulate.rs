@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use a3::apply::graph::slot_of;
 use a3::id::{Digest, Slot};
 use a3::observed::{HostFacts, HostSeen, InstanceState, LocalImage, NotYet, Observed, RemoteSeen, Seen};
+use a3::plan::released::{last_release, last_run};
 use a3::plan::step::{Action, Image, Plan, Step, StepId, TagFrom};
 use a3::plan::{OnTheWay, Options, plan, plan_host};
 use a3::record::Record;
@@ -73,6 +74,7 @@ pub(crate) fn apply_plan_on(spec: &Spec, seen: &Observed, planned: &Plan, disks:
 pub(crate) enum Half {
     First,
     Second,
+    Third,
 }
 
 /// The world while an apply is at work.
@@ -97,9 +99,7 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(crate) fn new(spec: &'a Spec, seen: &Observed) -> Self {
-        let records =
-            seen.hosts.values().filter_map(HostSeen::facts).filter_map(|facts| facts.record.as_ref());
-        let release = records.map(Record::last_release).max().unwrap_or(0) + 1;
+        let release = last_release(spec, seen) + 1;
         let (made, images, disks) = (BTreeMap::new(), BTreeMap::new(), Disks::new());
         Self {
             spec,
@@ -122,7 +122,10 @@ impl<'a> World<'a> {
     /// The number of this apply's release on a machine.
     pub(crate) fn number(&mut self, slot: &Slot) -> u64 {
         let facts = self.seen.hosts.get(slot).and_then(HostSeen::facts);
-        let last = facts.and_then(|facts| facts.record.as_ref()).map_or(0, Record::last_release);
+        let last = facts.map_or(0, |facts| {
+            let run = last_run(self.spec, slot, &facts.containers);
+            facts.record.as_ref().map_or(0, Record::last_release).max(run)
+        });
         *self.begun.entry(slot.clone()).or_insert(self.release.max(last + 1))
     }
 

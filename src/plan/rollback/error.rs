@@ -66,6 +66,18 @@ pub enum RollbackError {
         /// What runs there.
         service: String,
     },
+    /// A machine runs something that the release leaves out, although it ran then.
+    #[error(
+        "{slot} ran `{service}` in release {to}, and that release does not say what it was: a record was lost"
+    )]
+    Unnamed {
+        /// The machine.
+        slot: Slot,
+        /// What runs there.
+        service: String,
+        /// The release.
+        to: u64,
+    },
     /// Machines of one group ran different things.
     #[error("in release {to}, `{service}` was not the same on {one} and {other}")]
     Differs {
@@ -118,6 +130,9 @@ impl Explain for RollbackError {
             Self::Lacks { .. } | Self::Lost { .. } => {
                 "a3 rollback SERVICE, for services of other machines; else a3 apply with an earlier deploy.yaml"
                     .to_owned()
+            }
+            Self::Unnamed { .. } => {
+                "a3 rollback SERVICE, for the other services; else a3 apply with an earlier deploy.yaml".to_owned()
             }
             Self::Differs { .. } => "a3 history; another release with a3 rollback --to N".to_owned(),
             Self::NoValue { name, .. } => {

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use super::names::label;
-use super::owned_service;
+use super::{owned_service, released};
 use crate::id::Slot;
-use crate::observed::{Cause, HostFacts, HostSeen, NotYet, Observed};
+use crate::observed::{Cause, ContainerSeen, HostFacts, HostSeen, NotYet, Observed};
 use crate::record::ReleasedService;
 use crate::record::history::History;
 use crate::spec::{Rollback, Service, Spec};
@@ -189,6 +189,7 @@ impl<'a> Way<'a> {
                 _ => {}
             }
             for slot in has.into_iter().map(|(slot, _)| slot) {
+                self.check_named(slot, to)?;
                 for (name, service) in self.of_slot(slot, to) {
                     let (one, known) = *found.entry(name.clone()).or_insert((slot, service));
                     if !same(known, service) && self.wants(name) {
@@ -234,21 +235,42 @@ impl<'a> Way<'a> {
 
     /// Refuses a machine that runs what shall go back and does not remember what that was: left out of
     /// the spec that is gone back to, it would be removed.
-    fn check_idle(&self, slot: &Slot, to: u64) -> Result<(), RollbackError> {
+    fn check_idle(&self, slot: &'a Slot, to: u64) -> Result<(), RollbackError> {
         if let Some((_, services)) = self.history.services_at(slot, u64::MAX) {
-            return match services.keys().any(|name| self.wants(name)) {
+            return match services.keys().any(|name| self.wants(name) && !self.is_inactive(name)) {
                 true => Err(RollbackError::Lacks { slot: slot.clone(), to }),
                 false => Ok(()),
             };
         }
-        let containers =
-            self.observed.hosts.get(slot).and_then(HostSeen::facts).map(|facts| &facts.containers);
-        let mut runs =
-            containers.into_iter().flatten().filter_map(|seen| owned_service(self.spec, slot, seen));
-        match runs.find(|service| self.wants(service) && !self.is_inactive(service)) {
-            Some(service) => Err(RollbackError::Lost { slot: slot.clone(), service: service.to_owned() }),
+        match self.runs(slot).next() {
+            Some((service, _)) => {
+                Err(RollbackError::Lost { slot: slot.clone(), service: service.to_owned() })
+            }
             None => Ok(()),
         }
+    }
+
+    /// Refuses a machine that runs what ran when a release was the newest, and is not in it: its part of
+    /// the history was lost, and left out of the spec that is gone back to, it would be removed.
+    fn check_named(&self, slot: &'a Slot, to: u64) -> Result<(), RollbackError> {
+        let Some((_, services)) = self.history.services_at(slot, to) else { return Ok(()) };
+        // A number that nobody remembers is from before the history that there is.
+        let since = |made: &u64| *made > to && self.history.numbers().any(|number| number == *made);
+        let mut runs = self.runs(slot).filter(|(service, _)| !services.contains_key(*service));
+        match runs.find(|(_, seen)| !released::release(seen).as_ref().is_some_and(since)) {
+            Some((service, _)) => {
+                Err(RollbackError::Unnamed { slot: slot.clone(), service: service.to_owned(), to })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What a machine runs of what shall go back.
+    fn runs(&self, slot: &'a Slot) -> impl Iterator<Item = (&'a str, &'a ContainerSeen)> {
+        let facts = self.observed.hosts.get(slot).and_then(HostSeen::facts);
+        let seen = facts.into_iter().flat_map(|facts| &facts.containers);
+        let ours = seen.filter_map(move |seen| Some((owned_service(self.spec, slot, seen)?, seen)));
+        ours.filter(|(service, _)| self.wants(service) && !self.is_inactive(service))
     }
 
     fn check_services(

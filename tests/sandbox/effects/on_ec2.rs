@@ -8,7 +8,7 @@ use a3::plan::{Destroy, Options, Verb};
 
 use super::FOLDER;
 use super::stage::{Stage, Wish};
-use crate::cloud::{console, foreign_group, host_docker, stop};
+use crate::cloud::{console, foreign_group, host_docker, on_host, stop};
 use crate::place::variable;
 use crate::pool::{group, web_service};
 
@@ -104,6 +104,10 @@ async fn orders(stage: &mut Stage) {
     // As a crash between the two halves of a swap leaves it.
     host_docker(&stage.machine, "rename s2 s2.a3-old");
     stage.applies("a swap that was interrupted").await;
+    // As a crash between a swap and its record leaves it.
+    let record = "/var/lib/a3/effects-ec2/record.json";
+    on_host(&stage.machine, &format!("sed -i 's/\"config\": *\"1:/\"config\":\"1:0/' {record}"));
+    stage.applies("a swap that was not written down").await;
 
     let (key, rsa) = (variable("A3_SANDBOX_SSH_KEY"), variable("A3_SANDBOX_SSH_KEY_RSA"));
     let (alone, both) =

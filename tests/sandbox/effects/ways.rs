@@ -42,6 +42,7 @@ kinds! {
     RemoveFiles => "remove_files",
     Login => "login",
     Run => "run",
+    Prove => "prove",
     Restart => "restart",
     StopContainer => "stop_container",
     StartContainer => "start_container",
@@ -106,6 +107,7 @@ pub(super) const WAYS: &[(&str, Option<&str>)] = &[
     ("run that removes itself", None),
     ("run with an anonymous volume", None),
     ("run with a named volume", None),
+    ("prove", None),
     ("restart because asked", None),
     ("restart because data_changed", None),
     ("restart because unhealthy", None),
@@ -193,6 +195,7 @@ fn ways(spec: &Spec, step: &Step) -> Vec<String> {
             with(&[(!persist, ""), (*persist, " that stays")])
         }
         Action::Run(_) => run(spec, step, because()),
+        Action::Prove(_) => with(&[(true, "")]),
         Action::Restart { .. } => because().collect(),
         Action::StopContainer { slot: _, service, container: _, grace: _ } => {
             let itself = removes_itself(service);
