@@ -87,7 +87,7 @@ class Front:
         fault = faults.get(name)
         if not fault or action not in fault.get("action", action).split(","):
             return None
-        if fault.get("dry") == "only" and not dry:
+        if fault.get("dry") == ("never" if dry else "only"):
             return None
         # The region is a part of what is signed: KEY/DATE/REGION/ec2/aws4_request.
         if "region" in fault and f"/{fault['region']}/" not in environ.get("HTTP_AUTHORIZATION", ""):

@@ -38,7 +38,7 @@ impl Cloud {
         let id = &modify.id;
         let one = self.our_instance(id).await?;
         // First: what the instance says is what the next plan looks at.
-        self.tag_parts(&one, modify, sink).await?;
+        Box::pin(self.tag_parts(&one, modify, sink)).await?;
         let mut set = modify.set_tags.clone();
         let asked = set.remove(asked::TAG);
         if modify.ttl.is_some() {
@@ -62,7 +62,7 @@ impl Cloud {
             self.attribute(id, |call| call.instance_initiated_shutdown_behavior(value)).await?;
         }
         if let Some(kind) = &modify.instance_type {
-            self.change_type(id, kind, sink).await?;
+            Box::pin(self.change_type(id, kind, sink)).await?;
         }
         let asked = asked.map(|asked| (asked::TAG.to_owned(), asked)).into_iter().collect();
         self.tag(id_alone, &asked, &[]).await
@@ -148,18 +148,18 @@ impl Cloud {
         let kind = before.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
         let answer = self.client.stop_instances().instance_ids(id).send().await;
         answer.map_err(self.failed("StopInstances"))?;
-        let changed = async {
+        let changed = Box::pin(async {
             self.wait_stopped(id, sink).await?;
             self.set_type(id, wanted).await?;
             self.start(id, sink).await
-        };
+        });
         let source = match changed.await {
             Ok(()) => return Ok(()),
             Err(ended @ CloudError::Ended { .. }) => return Err(ended),
             Err(error) => Box::new(error),
         };
         let (id, wanted) = (id.to_owned(), wanted.to_owned());
-        match self.start_as(&id, &kind, sink).await {
+        match Box::pin(self.start_as(&id, &kind, sink)).await {
             Ok(true) => Err(CloudError::StartedAgain { id, kind, wanted, source }),
             Ok(false) => Err(*source),
             Err(back) => {

@@ -89,7 +89,7 @@ impl Cloud {
         let mut asked = vec![(vec![one.id.clone()], tags_there(modify, one))];
         if parts::persons(modify) != Default::default() {
             let mark = one.tags.iter().filter(|(key, _)| key.as_str() == tags::OWN);
-            match self.parts_of(&one.id).await {
+            match Box::pin(self.parts_of(&one.id)).await {
                 Ok(parts) if parts.is_empty() => {}
                 Ok(parts) => {
                     asked.push((parts, mark.map(|(key, value)| (key.clone(), value.clone())).collect()))

@@ -72,6 +72,32 @@ fn no_capacity_now_and_again_later() {
     assert_eq!(ec2(count, &[&stage.name]), "1");
 }
 
+/// EC2 has none of the new type when it is started: the machine runs again as it was, and the plan had said
+/// that only the start would tell.
+#[test]
+fn no_capacity_for_another_type() {
+    let alone = alone();
+    let mut stage = Stage::new("another");
+    stage.over("services: !reset null\n");
+    stage.deploy();
+    let (id, _) = stage.instance();
+    stage.over("services: !reset null\ninstances: { web: { ec2: { instance_type: t2.small } } }\n");
+    let what = "whether `t2.small` can be started there";
+    stage.plan().ends(0).says(&[what]).helps(&["describe-instance-type-offerings"]);
+    let none = "code=InsufficientInstanceCapacity";
+    alone.fault(&["ec2-error", "action=StartInstances", "dry=never", none, "status=400", "count=1"]);
+    let seen = stage.a3(&["apply", "-y"]).ends(1);
+    let told = format!("{id} could not become `t2.small`, and was started again as `t2.micro`");
+    seen.says(&[&told, "InsufficientInstanceCapacity"]).helps(&["instance_type"]);
+    alone.clear();
+    let shape = "one = ec2.describe_instances(InstanceIds=a)['Reservations'][0]['Instances'][0]\n\
+                 print(one['State']['Name'], one['InstanceType'])";
+    assert_eq!(ec2(shape, &[&id]), "running t2.micro");
+    stage.deploy();
+    assert_eq!(ec2(shape, &[&id]), "running t2.small");
+    stage.plan().ends(0).says(&["No changes"]);
+}
+
 /// Launches what looks like ours: all tags of an instance, with a client token of its own or none.
 const COPY: &str = "
 one = ec2.describe_instances(InstanceIds=[a[0]])['Reservations'][0]['Instances'][0]

@@ -109,6 +109,22 @@ pub(crate) async fn tags_follow_to_volumes_and_interfaces() {
     assert_eq!(tags_of(&theirs).await, BTreeMap::new());
 }
 
+/// What may not be seen is not taken for an answer.
+pub(crate) async fn a_protection_that_may_not_be_seen_keeps_its_cause() {
+    let (cloud, ec2, name) = (cloud().await, ec2(), "hidden");
+    let mut wanted = launch(&look(&cloud, name, &ec2).await);
+    wanted.tags.insert("hidden".into(), "yes".into());
+    cloud.launch(name, &wanted, None, &quiet).await.unwrap();
+    let seen = look(&cloud, name, &ec2).await;
+    let one = only(&seen);
+    let why = one.protection_unseen.as_ref().unwrap();
+    assert_eq!(
+        (one.protected, why.message.contains("ec2:DescribeInstanceAttribute")),
+        (None, true),
+        "{why:?}"
+    );
+}
+
 pub(crate) async fn protection_keeps_an_instance() {
     let (cloud, ec2, name) = (cloud().await, ec2(), "protect");
     let wanted = Launch { protected: true, ttl: None, ..launch(&look(&cloud, name, &ec2).await) };

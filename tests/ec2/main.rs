@@ -103,4 +103,5 @@ at_the_wire!(
     changes_in_place_and_by_stop_start,
     tags_follow_to_volumes_and_interfaces,
     protection_keeps_an_instance,
+    a_protection_that_may_not_be_seen_keeps_its_cause,
 );

@@ -70,6 +70,14 @@ def create_tags(self):
     return tag(self)
 
 
+def describe_instance_attribute(self):
+    """Nobody may see the attributes of an instance tagged `hidden`."""
+    instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+    if any(tag["key"] == "hidden" for tag in instance.get_tags()):
+        raise EC2ClientError("UnauthorizedOperation", "You are not authorized to perform this operation.")
+    return attribute(self)
+
+
 def describe_instances(self):
     """Who asks for an instance tagged `late` by its id is told at first that there is none."""
     for one in self._get_param("InstanceIds", []):
@@ -80,6 +88,8 @@ def describe_instances(self):
     return describe(self)
 
 
+attribute = InstanceResponse.describe_instance_attribute
+InstanceResponse.describe_instance_attribute = describe_instance_attribute
 start = InstanceResponse.start_instances
 InstanceResponse.start_instances = start_instances
 tag = TagResponse.create_tags

@@ -67,6 +67,8 @@ fn in_a_process(deployment: &Deployment, test: &str, machine: &str) -> Vec<Strin
     let mut inner = Command::new(std::env::current_exe().unwrap());
     inner.args(["--ignored", "--exact", &format!("effects::{test}"), "--nocapture"]);
     inner.env(FOLDER, deployment.path(".")).env(MACHINE, machine).current_dir(deployment.path("."));
+    // A test's thread has 2 MiB, the program's has this.
+    inner.env("RUST_MIN_STACK", (8 << 20).to_string());
     inner.env("XDG_STATE_HOME", deployment.path("state")).env("XDG_CACHE_HOME", deployment.path("cache"));
     if !machine.is_empty() {
         inner.env("HOME", deployment.path("home"));

@@ -147,6 +147,9 @@ async fn machines(stage: &mut Stage) {
         disable_api_termination: true\n      allow_from: [10.9.8.7/8, 0.0.0.0/0]\n";
     stage.edit("      instance_type:", &format!("{settings}      instance_type:"));
     stage.applies("settings of a machine").await;
+    let optional = "ec2.modify_instance_metadata_options(InstanceId=sys.argv[1], HttpTokens='optional')";
+    console(optional, &[&stage.machine]);
+    stage.applies("a metadata service without tokens").await;
     let theirs = foreign_group(&format!("effects-theirs-{}", std::process::id()));
     let other = format!(
         "      tags: {{ cost: \"8\" }}\n      disable_api_termination: false\n      ttl: 9h\n      \

@@ -77,6 +77,7 @@ pub(super) const WAYS: &[(&str, Option<&str>)] = &[
     ("modify security groups", None),
     ("modify type", None),
     ("modify hop limit", None),
+    ("modify metadata tokens", None),
     ("modify protection", None),
     ("modify ttl", None),
     ("terminate because left_spec", None),
