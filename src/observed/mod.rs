@@ -3,6 +3,9 @@
 //! Every question has an answer of its own: present, absent, or unreachable ("different" is the
 //! plan's finding). Unreachable is never planned as a create or a delete.
 
+mod container;
+mod image;
+mod instance;
 mod network;
 mod preflight;
 
@@ -13,13 +16,15 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use container::{ContainerSeen, ContainerState, Health, Listening, PublishedPort};
+pub use image::{ImageSeen, KeptImage, LocalImage, RemoteImage, RemoteSeen};
+pub use instance::{ForeignInstance, InstanceState, MachineImage, OwnedInstance};
 pub use network::{IngressRule, ManagedSeen, SecurityGroup};
 pub use preflight::{CallSaid, CallSeen, Unchecked};
 
 pub use crate::explain::Cause;
-use crate::id::{Arch, Digest, Platform, Slot};
-use crate::record::{InPlaceSeen, Record};
-use crate::spec::Protocol;
+use crate::id::{Arch, Digest, Slot};
+use crate::record::Record;
 
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,89 +107,6 @@ pub struct Scope {
     pub applied_by: Option<String>,
 }
 
-/// Where a service's image stands.
-#[derive(Clone, Debug)]
-pub struct ImageSeen {
-    /// What it is built for: the service's `platform`, else that of its machines.
-    pub platform: Platform,
-    /// Digest of the source, for a service with `build`.
-    pub source: Option<Digest>,
-    /// Its files and their bytes.
-    pub context: Option<(usize, u64)>,
-    /// The spec's reference in the registry; [`RemoteSeen::NotAsked`] on `local` with `build`.
-    pub reference: RemoteSeen,
-    /// `REPO:src-<12>` in the registry.
-    pub source_tag: RemoteSeen,
-    /// `NAME-SERVICE:src-<12>` in the local engine.
-    pub local_source: Seen<LocalImage>,
-    /// The spec's reference in the local engine.
-    pub local_reference: Seen<LocalImage>,
-}
-
-/// A registry's answer about one reference.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RemoteSeen {
-    /// It is there.
-    Found(RemoteImage),
-    /// It surely is not.
-    Absent,
-    /// Denied or an unknown name: GHCR answers both alike.
-    NotVisible,
-    /// It is there and cannot be used: not for this platform, say.
-    Unusable(Cause),
-    /// Nobody could say.
-    Unreachable(Cause),
-    /// The question does not arise.
-    NotAsked,
-}
-
-impl RemoteSeen {
-    /// The image, if it was found.
-    pub fn found(&self) -> Option<&RemoteImage> {
-        match self {
-            Self::Found(image) => Some(image),
-            Self::Absent | Self::NotVisible | Self::Unusable(_) | Self::Unreachable(_) | Self::NotAsked => {
-                None
-            }
-        }
-    }
-}
-
-/// An image in a registry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemoteImage {
-    /// The top-level digest of the reference; what is pinned.
-    pub digest: Digest,
-    /// Of the platform's manifest.
-    pub manifest_digest: Digest,
-    /// Of its configuration.
-    pub config_digest: Digest,
-    /// Label `dev.a3.source`, where the image has one that is a digest.
-    pub source: Option<Digest>,
-    /// Compressed bytes.
-    pub size: u64,
-}
-
-/// An image in an engine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocalImage {
-    /// Config digest with graph drivers, manifest digest with the containerd store.
-    pub id: Digest,
-    /// Manifest digests by which registries know it.
-    pub repo_digests: Vec<String>,
-    /// Label `dev.a3.source`, where it is a digest.
-    pub source: Option<Digest>,
-    /// What it was built for; `None` where the engine does not say.
-    pub arch: Option<Arch>,
-}
-
-impl LocalImage {
-    /// Whether this is the image that the registry has.
-    pub fn is(&self, remote: &RemoteImage) -> bool {
-        self.id == remote.config_digest || self.id == remote.manifest_digest || self.id == remote.digest
-    }
-}
-
 /// What EC2 says that concerns one group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CloudSeen {
@@ -231,137 +153,6 @@ pub struct CloudSeen {
     /// What a3 keeps in this region for instance groups that the spec does not have there (any more). In
     /// the answer of one group only, where several are in the region.
     pub left: Vec<ManagedSeen>,
-}
-
-/// An AMI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineImage {
-    /// `ami-…`.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// What it runs on.
-    pub arch: Arch,
-    /// The user that it lets in, where known from its name.
-    pub user: Option<String>,
-    /// Its first device, `/dev/xvda`.
-    pub root_device: Option<String>,
-    /// The size of what that device is made from, GiB: no disk of it can be smaller.
-    #[serde(default)]
-    pub root_size: Option<u64>,
-}
-
-/// EC2's instance states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InstanceState {
-    /// Starting.
-    Pending,
-    /// Running.
-    Running,
-    /// On its way to stopped.
-    Stopping,
-    /// Stopped; its disk stays.
-    Stopped,
-    /// On its way to terminated.
-    ShuttingDown,
-    /// Gone; shown for about an hour.
-    Terminated,
-}
-
-impl InstanceState {
-    /// Pending, running, stopping or stopped.
-    pub fn is_live(self) -> bool {
-        !matches!(self, Self::ShuttingDown | Self::Terminated)
-    }
-}
-
-/// An instance that carries our full mark.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OwnedInstance {
-    /// `i-…`.
-    pub id: String,
-    /// Tag `a3:instance`.
-    pub slot: Slot,
-    /// Tag `a3:generation`.
-    pub generation: u32,
-    /// Mnemonic `Name`.
-    pub name: String,
-    /// Its state.
-    pub state: InstanceState,
-    /// Of the last start: seconds since 1970.
-    pub launched: u64,
-    /// Of the first one.
-    pub created: u64,
-    /// `t2.micro`.
-    pub instance_type: String,
-    /// Its architecture.
-    pub arch: Arch,
-    /// `ami-…`.
-    pub image_id: String,
-    /// The user that its AMI lets in, where known from the AMI's name.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// The key pair's name.
-    pub key_name: Option<String>,
-    /// Its subnet.
-    pub subnet_id: Option<String>,
-    /// Its VPC.
-    pub vpc_id: Option<String>,
-    /// Group ids.
-    pub security_groups: Vec<String>,
-    /// Instance profile's name.
-    pub iam_instance_profile: Option<String>,
-    /// The metadata service's hop limit.
-    pub hop_limit: Option<u32>,
-    /// Whether the metadata service wants a session's token (IMDSv2 only); `None` where EC2 does not say.
-    #[serde(default)]
-    pub tokens_required: Option<bool>,
-    /// Public IPv4.
-    pub public_ip: Option<String>,
-    /// Private IPv4.
-    pub private_ip: Option<String>,
-    /// Whether it is a spot instance.
-    pub spot: bool,
-    /// EC2's termination protection; `None` where it was not asked, or not said.
-    pub protected: Option<bool>,
-    /// Why EC2 did not say whether it is protected.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protection_unseen: Option<Cause>,
-    /// Tag `a3:hash`: launch settings that EC2 does not return.
-    pub hash: Option<String>,
-    /// Tag `a3:ssh-host-key`.
-    pub host_key: Option<String>,
-    /// Tag `a3:deadline`, seconds since 1970.
-    pub deadline: Option<String>,
-    /// All tags.
-    pub tags: BTreeMap<String, String>,
-    /// Why it is in its state, in EC2's words.
-    pub state_reason: Option<String>,
-}
-
-impl OwnedInstance {
-    /// Whose it is: tag `a3:deployment`.
-    pub fn deployment(&self) -> &str {
-        self.tags.get("a3:deployment").map_or("", String::as_str)
-    }
-}
-
-/// A live instance that carries a part of the mark only: tagged by hand, or made from a copy of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForeignInstance {
-    /// `i-…`.
-    pub id: String,
-    /// Tag `Name`.
-    pub name: String,
-    /// Tag `a3:deployment`.
-    pub deployment: String,
-    /// Its state.
-    pub state: InstanceState,
-    /// Seconds since 1970.
-    pub launched: u64,
-    /// `t2.micro`.
-    pub instance_type: String,
 }
 
 /// What could be seen of one machine.
@@ -464,24 +255,6 @@ pub struct Distribution {
     pub name: String,
 }
 
-/// An image that a tag of ours keeps, with every name that it has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptImage {
-    /// The engine's id.
-    pub id: String,
-    /// `REPO:TAG`, ours and others.
-    pub tags: Vec<String>,
-    /// `REPO@sha256:…`.
-    pub digests: Vec<String>,
-}
-
-impl KeptImage {
-    /// Whether `image` (`REPO@sha256:…`, or an id) is this one.
-    pub fn is(&self, image: &str) -> bool {
-        self.id == image || self.digests.iter().any(|digest| digest == image)
-    }
-}
-
 /// A file on a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileSeen {
@@ -513,94 +286,4 @@ pub struct LocalFile {
     pub digest: Digest,
     /// Bytes.
     pub size: u64,
-}
-
-/// A container.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ContainerSeen {
-    /// The engine's id.
-    pub id: String,
-    /// Without the leading slash.
-    pub name: String,
-    /// The engine's id of its image.
-    pub image_id: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its state.
-    pub state: ContainerState,
-    /// Seconds since 1970 of the last start.
-    pub started: Option<u64>,
-    /// How often its restart policy has started it again.
-    pub restarts: u64,
-    /// Of HEALTHCHECK.
-    pub health: Option<Health>,
-    /// Published ports: host ip, host port, container port, protocol.
-    pub ports: Vec<PublishedPort>,
-    /// Host paths and names that it mounts.
-    pub mounts: Vec<String>,
-    /// The names of its networks.
-    pub networks: Vec<String>,
-    /// What `docker update` can change; `None` where the engine says something unknown.
-    pub in_place: Option<InPlaceSeen>,
-}
-
-/// A container's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContainerState {
-    /// Created, never started.
-    Created,
-    /// Running.
-    Running,
-    /// Paused by a person.
-    Paused,
-    /// Between two tries of the restart policy.
-    Restarting,
-    /// Ended with this code.
-    Exited(i64),
-    /// Being removed, or dead.
-    Gone,
-}
-
-impl ContainerState {
-    /// Whether its process runs, or will in a moment.
-    pub fn is_up(self) -> bool {
-        matches!(self, Self::Running | Self::Restarting | Self::Paused)
-    }
-}
-
-/// HEALTHCHECK's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Health {
-    /// Not decided yet.
-    Starting,
-    /// Works.
-    Healthy,
-    /// Does not.
-    Unhealthy,
-}
-
-/// A port of a machine that a process holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listening {
-    /// TCP or UDP.
-    pub protocol: Protocol,
-    /// `None` is all addresses.
-    pub ip: Option<String>,
-    /// On the machine.
-    pub port: u16,
-}
-
-/// A port that a container publishes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublishedPort {
-    /// `None` is all addresses.
-    pub host_ip: Option<String>,
-    /// On the machine.
-    pub published: u16,
-    /// In the container.
-    pub target: u16,
-    /// TCP or UDP.
-    pub protocol: Protocol,
 }
