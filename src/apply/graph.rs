@@ -40,7 +40,7 @@ impl Graph {
             provisional.filter_map(|(step, _)| slot_of(&step.action).cloned()).collect();
         for slot in slots {
             let steps = self.provisional(&slot);
-            if steps.iter().any(|step| step.after.iter().any(|id| self.opens_machines(*id))) {
+            if steps.iter().any(|step| step.after.iter().any(|id| self.opens(*id, &slot))) {
                 continue;
             }
             let wait = Step {
@@ -111,7 +111,7 @@ impl Graph {
         let mut last: BTreeMap<&Slot, StepId> = BTreeMap::new();
         for (provisional, _) in self.steps.values().filter(|(step, _)| step.provisional) {
             let Some(slot) = slot_of(&provisional.action) else { continue };
-            let reach = provisional.after.iter().filter(|id| self.opens_machines(**id)).max();
+            let reach = provisional.after.iter().filter(|id| self.opens(**id, slot)).max();
             if let Some(reach) = reach {
                 let known = last.entry(slot).or_insert(*reach);
                 *known = (*known).max(*reach);
@@ -120,20 +120,19 @@ impl Graph {
         last.into_iter().filter(|(_, reach)| *reach == step).map(|(slot, _)| slot.clone()).collect()
     }
 
-    fn opens_machines(&self, id: StepId) -> bool {
-        self.steps.get(&id).is_some_and(|(step, _)| {
-            // What is itself planned again later opens nothing yet.
-            !step.provisional
-                && matches!(
-                    step.action,
-                    Action::Launch(_)
-                        | Action::Start { .. }
-                        | Action::Await { .. }
-                        | Action::Modify(_)
-                        | Action::Firewall(_)
-                        | Action::Install(_)
-                )
-        })
+    /// Whether a machine can be asked after a step. What another machine waits for may have become one of
+    /// this one's orders, and opens nothing here.
+    fn opens(&self, id: StepId, slot: &Slot) -> bool {
+        // What is itself planned again later opens nothing yet.
+        let Some((step, _)) = self.steps.get(&id).filter(|(step, _)| !step.provisional) else { return false };
+        match &step.action {
+            Action::Launch(launch) => launch.slot == *slot,
+            Action::Modify(modify) => modify.slot == *slot,
+            Action::Install(install) => install.slot == *slot,
+            Action::Start { slot: of, .. } | Action::Await { slot: of } => of == slot,
+            Action::Firewall(firewall) => firewall.group == slot.group,
+            _ => false,
+        }
     }
 
     /// The provisional steps of a machine.
@@ -396,6 +395,28 @@ mod tests {
         assert_eq!(ids(&graph.ready()), [0]);
         graph.set(StepId(0), State::Failed);
         assert_eq!(ids(&graph.fail_behind(StepId(0))), [3, 4]);
+    }
+
+    /// One whose Docker starts turns out to need nothing: what came after it there is not opened by that.
+    #[test]
+    fn a_machine_is_opened_by_steps_of_its_own() {
+        let (first, second) = (Slot::new("web", 0), Slot::new("web", 1));
+        let install = Action::Install(crate::plan::step::Install { slot: first.clone(), with: None });
+        let assumed = |id, slot: &Slot, after: &[u32]| Step {
+            provisional: true,
+            ..step(id, &format!("{slot}/s"), clean(slot), after)
+        };
+        let steps = [
+            step(0, "web/1", start(&second), &[]),
+            step(1, "web/0.docker", install, &[]),
+            assumed(2, &first, &[1]),
+            assumed(3, &second, &[0, 2]),
+        ];
+        let mut graph = Graph::new(&steps);
+        graph.set(StepId(1), State::Done);
+        assert_eq!(graph.reached_by(StepId(1)), vec![first.clone()]);
+        graph.replace_provisional(&first, Vec::new());
+        assert_eq!(graph.reached_by(StepId(0)), vec![second]);
     }
 
     #[test]
