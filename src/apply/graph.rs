@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::Slot;
-use crate::plan::step::{Action, Change, Cost, Step, StepId};
+use crate::plan::step::{Action, Change, Cost, Plan, Step, StepId};
 
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +22,19 @@ pub enum State {
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     steps: BTreeMap<StepId, (Step, State)>,
+    /// Machines that are looked at when they answer, with no step to stand for what is found.
+    late: BTreeSet<Slot>,
 }
 
 impl Graph {
     /// Nothing has begun.
-    pub fn new(steps: &[Step]) -> Self {
+    pub fn of(plan: &Plan) -> Self {
+        Self { late: plan.late.clone(), ..Self::new(&plan.steps) }
+    }
+
+    fn new(steps: &[Step]) -> Self {
         let steps = steps.iter().map(|step| (step.id, (step.clone(), State::Waiting)));
-        let mut graph = Self { steps: steps.collect() };
+        let mut graph = Self { steps: steps.collect(), late: BTreeSet::new() };
         graph.await_booting();
         graph
     }
@@ -117,6 +123,10 @@ impl Graph {
                 *known = (*known).max(*reach);
             }
         }
+        for slot in &self.late {
+            let reach = self.steps.keys().rev().find(|id| self.opens(**id, slot));
+            last.extend(reach.map(|id| (slot, *id)));
+        }
         last.into_iter().filter(|(_, reach)| *reach == step).map(|(slot, _)| slot.clone()).collect()
     }
 
@@ -146,6 +156,7 @@ impl Graph {
     /// kind, and past a machine where nothing is left to do. Returns those that are given up at once,
     /// since they wait for one that was given up before the machine answered.
     pub fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) -> Vec<Step> {
+        self.late.remove(slot);
         let old = self.provisional(slot);
         let removed: BTreeSet<StepId> = old.iter().map(|step| step.id).collect();
         let states: BTreeMap<StepId, State> =

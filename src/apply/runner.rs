@@ -60,7 +60,7 @@ pub(crate) async fn run(work: &Work<'_>) -> Summary {
     let mut summary = Summary::default();
     let plan = work.job.plan;
     work.emit(EventKind::Started { deployment: plan.deployment.clone(), steps: plan.steps.len() });
-    let mut graph = Graph::new(&plan.steps);
+    let mut graph = Graph::of(plan);
     if let Err(failure) = work.sites.begin(work).await {
         summary.failed_as(failure.kind);
         summary.refused = Some(failure.cause);

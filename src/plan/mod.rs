@@ -130,7 +130,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
     let (reach, unplannable) = plan_machines(spec, observed, options, &mut draft);
     let mut runs = BTreeMap::new();
     let mut planned = Vec::new();
-    let mut partial = BTreeSet::new();
+    let (mut partial, mut unseen) = (BTreeSet::new(), BTreeSet::new());
     for (slot, group) in spec.slots() {
         if unplannable.contains(&slot) || !options.wants_machine(spec, &slot) {
             continue;
@@ -163,6 +163,9 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         let first = draft.steps.len();
         host::plan(&cx, &mut runs, &mut draft);
         draft.later(first, restarts);
+        if facts.is_none() && whole && !new && draft.steps.len() == first && !cx.is_empty_spec() {
+            unseen.insert(slot.clone());
+        }
         planned.extend(facts.map(|facts| (slot, facts, restarts)));
     }
     // Once the new release works everywhere, what it pushes out may go.
@@ -173,7 +176,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         draft.later(first, restarts);
     }
     let images = images.into_iter().map(|(service, wanted)| (service, wanted.image));
-    Plan { images: images.collect(), partial, ..finish(spec, observed, draft) }
+    Plan { images: images.collect(), partial, late: unseen, ..finish(spec, observed, draft) }
 }
 
 /// What could not be read here, for those that are planned.
@@ -419,5 +422,6 @@ fn finish(spec: &Spec, observed: &Observed, draft: Draft) -> Plan {
         kept: Vec::new(),
         images: BTreeMap::new(),
         partial: BTreeSet::new(),
+        late: BTreeSet::new(),
     }
 }

@@ -43,6 +43,10 @@ pub struct Plan {
     /// way neither.
     #[serde(default)]
     pub partial: BTreeSet<Slot>,
+    /// Machines that cannot be asked yet and of which no service is left in the spec: what is still there of
+    /// them is planned when they answer.
+    #[serde(default)]
+    pub late: BTreeSet<Slot>,
 }
 
 impl Plan {

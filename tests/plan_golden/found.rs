@@ -128,3 +128,31 @@ fn a_machine_without_services_that_does_not_say_what_runs() {
     let plan = planned("no_services_and_a_failed_release", &spec, &seen);
     assert_eq!(ending(&plan), "unreachable");
 }
+
+/// Its service left the spec while nobody could ask the machine: one apply is enough all the same.
+#[test]
+fn what_is_left_on_a_machine_that_answers_on_the_way() {
+    let text = |services: &str| {
+        format!(
+            r##"
+name: shop
+instances:
+  web: {{ host: [192.0.2.0] }}
+  jobs:
+    ssh: {{ user: ec2-user, identity_file: /home/me/.ssh/id_ed25519 }}
+    ec2: {{ instance_type: t2.micro, ami: {{ name: "al2023-ami-2023.*-x86_64", owner: amazon }} }}
+services:
+  queue: {{ on: web, image: docker.io/others/queue:v1 }}
+{services}"##
+        )
+    };
+    let before = spec_of(&text("  api: { on: jobs, image: \"docker.io/others/api:v1\" }\n"));
+    let spec = spec_of(&text(""));
+    let mut stage = Stage::lived(&before, 1).with(&spec);
+    stage.happens(Accident::RuleRemoved { at: 0 });
+    let options = Options::default();
+    let plan = plan(&spec, &stage.seen, &options);
+    golden("left_on_a_machine_that_is_not_asked_yet", &plan);
+    assert_eq!(kinds(&plan), ["firewall"]);
+    promise::converges(&spec, &stage, &options);
+}

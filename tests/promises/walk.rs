@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
             before,
             plan,
             world,
-            graph: Graph::new(&plan.steps),
+            graph: Graph::of(plan),
             skipped: Vec::new(),
             on_the_way: Vec::new(),
             failed: 0,
