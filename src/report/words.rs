@@ -36,6 +36,9 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::NotInRegistry => "the registry does not have it".into(),
         Reason::NotVisible => "the registry does not say whether it has it".into(),
         Reason::NoInstance => "nothing is launched there".into(),
+        Reason::InstanceGone { id, why: Some(why) } if why.contains("InstanceInitiatedShutdown") => {
+            format!("{id} is terminated (shut down from within, as by its ttl)")
+        }
         Reason::InstanceGone { id, why: Some(why) } => format!("{id} is terminated (EC2 says: {why})"),
         Reason::InstanceGone { id, why: None } => {
             format!("{id} is terminated (by hand, by its ttl or by an earlier destroy)")

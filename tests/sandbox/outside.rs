@@ -128,7 +128,10 @@ fn what_was_changed_in_the_console_is_told_apart_and_mended() {
     assert_eq!(plan.origins(), fields);
     let reasons = ["field_drifted", "field_drifted", "fields_changed"];
     assert_eq!(plan.reasons("modify"), reasons);
-    web.a3(&["plan"]).ok().says("tags.team is `theirs`, not what a3 had set").says("because the spec changed");
+    web.a3(&["plan"])
+        .ok()
+        .says("tags.team is `theirs`, not what a3 had set")
+        .says("because the spec changed");
     mends(&web, &id);
     assert_eq!((tag(&id, "team").as_deref(), tag(&id, "stage").as_deref()), (Some("others"), Some("more")));
     assert_ne!(tag(&id, "a3:asked").as_deref(), Some(asked.as_str()));
