@@ -159,7 +159,7 @@ impl Explain for EngineError {
             Self::Unreachable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("may this user use Docker? sudo usermod -aG docker $USER, then log in again".into())
             }
-            Self::Unreachable { .. } => Some("start it there: sudo systemctl start docker; docker version tells whether it runs".into()),
+            Self::Unreachable { .. } => Some("start it there: sudo systemctl start docker; docker version shows whether it runs".into()),
             Self::Foreign { what, name } => {
                 Some(format!("choose another name, or remove it yourself: docker {what} rm {name}"))
             }

@@ -212,7 +212,6 @@ impl Reason {
                 | Self::Unhealthy
                 | Self::TagElsewhere { moved: true, .. }
                 | Self::OffNetwork { .. }
-                | Self::SwapInterrupted
         )
     }
 }

@@ -129,7 +129,7 @@ mod tests {
         let wanted = serde_json::json!({
             "address": "web/0", "kind": "field_drifted", "drift": true, "field": "instance_type",
             "origin": "outside", "asked": "t2.micro", "found": "t3.large", "wanted": "t2.micro",
-            "text": "instance_type is t3.large, not t2.micro as a3 had set it"
+            "text": "instance_type is `t3.large`, not `t2.micro` as a3 had set it"
         });
         assert_eq!(row, wanted);
     }

@@ -13,8 +13,8 @@ use crate::plan::summary::Costs;
 pub fn reason_line(reason: &Reason) -> String {
     let text = reason_text(reason);
     match reason {
-        // Who ended it is not known: a person, its ttl, an earlier destroy, EC2 itself.
-        Reason::InstanceGone { .. } => text,
+        // Who ended it is not known: a person, its ttl, an earlier destroy, EC2 itself; or `a3 rm`.
+        Reason::InstanceGone { .. } | Reason::ContainerGone => text,
         Reason::StoppedByPerson { .. } => format!("because {text}"),
         _ if reason.is_drift() => format!("changed outside a3: {text}"),
         _ => format!("because {text}"),
@@ -36,6 +36,9 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::NotInRegistry => "the registry does not have it".into(),
         Reason::NotVisible => "the registry does not say whether it has it".into(),
         Reason::NoInstance => "nothing is launched there".into(),
+        Reason::InstanceGone { id, why: Some(why) } if why.contains("InstanceInitiatedShutdown") => {
+            format!("{id} is terminated (shut down from within, as by its ttl)")
+        }
         Reason::InstanceGone { id, why: Some(why) } => format!("{id} is terminated (EC2 says: {why})"),
         Reason::InstanceGone { id, why: None } => {
             format!("{id} is terminated (by hand, by its ttl or by an earlier destroy)")
@@ -67,7 +70,7 @@ pub fn reason_text(reason: &Reason) -> String {
         | Reason::FileNotOurs { .. }
         | Reason::ModeDiffers { .. } => file_text(reason),
         Reason::NoContainer => "it does not run there yet".into(),
-        Reason::ContainerGone => "its container is gone".into(),
+        Reason::ContainerGone => "its container is gone (by hand, or by a3 rm)".into(),
         Reason::ContainerStopped { state } => format!("the container does not run ({state})"),
         Reason::StoppedByPerson { by } => format!("{by} stopped it (a3 stop)"),
         Reason::Asked { command } => format!("a3 {command} asks for it"),
@@ -112,9 +115,9 @@ pub fn drift_text(reason: &Reason) -> String {
 
 fn field_drifted(field: &str, asked: Option<&str>, found: Option<&str>) -> String {
     match (asked, found) {
-        (Some(asked), Some(found)) => format!("{field} is {found}, not {asked} as a3 had set it"),
-        (None, Some(found)) => format!("{field} is {found}, which a3 had not set"),
-        (Some(asked), None) => format!("{field} is gone, which a3 had set to {asked}"),
+        (Some(asked), Some(found)) => format!("{field} is `{found}`, not `{asked}` as a3 had set it"),
+        (None, Some(found)) => format!("{field} is `{found}`, not what a3 had set"),
+        (Some(asked), None) => format!("{field} is gone, which a3 had set to `{asked}`"),
         (None, None) => format!("{field} is gone, which a3 had set"),
     }
 }

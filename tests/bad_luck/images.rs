@@ -37,7 +37,7 @@ fn the_registry_and_sshd_are_away_too(stage: &mut Stage) {
     alone.fault(&["registry-down", "place=ghcr"]);
     // Whether the reference still names what runs is not known: that is said, and nothing guessed.
     let seen = stage.plan().ends(69);
-    seen.says(&["app.image", &variable("A3_SANDBOX_GHCR")]).never_says(&["Plan: 1", "push", "pull"]);
+    seen.says(&["app.image", &variable("A3_SANDBOX_GHCR")]).never_says(&["Plan: 1", "push app", "pull"]);
     stage.a3(&["status"]).ends(0).says(&[&id, "app"]);
     stage.a3(&["logs", "app"]).ends(0);
     fault(&["sshd-dead", &format!("instance={id}")]);

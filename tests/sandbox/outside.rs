@@ -128,7 +128,10 @@ fn what_was_changed_in_the_console_is_told_apart_and_mended() {
     assert_eq!(plan.origins(), fields);
     let reasons = ["field_drifted", "field_drifted", "fields_changed"];
     assert_eq!(plan.reasons("modify"), reasons);
-    web.a3(&["plan"]).ok().says("tags.team is theirs, which a3 had not set").says("because the spec changed");
+    web.a3(&["plan"])
+        .ok()
+        .says("tags.team is `theirs`, not what a3 had set")
+        .says("because the spec changed");
     mends(&web, &id);
     assert_eq!((tag(&id, "team").as_deref(), tag(&id, "stage").as_deref()), (Some("others"), Some("more")));
     assert_ne!(tag(&id, "a3:asked").as_deref(), Some(asked.as_str()));
@@ -219,7 +222,7 @@ fn docker_update_past_a3_is_mended_in_place_after_a_lost_record_too() {
     let plan = web.plan();
     assert_eq!((plan.kinds(), plan.is_drift("update_container")), (vec!["update_container"], true));
     assert_eq!(plan.origins(), ["cpus outside", "mem_limit outside", "restart outside"]);
-    web.a3(&["plan"]).ok().says("changed outside a3: mem_limit is 96m, not 128m as a3 had set it");
+    web.a3(&["plan"]).ok().says("changed outside a3: mem_limit is `96m`, not `128m` as a3 had set it");
     let status = web.status();
     assert_eq!(status["containers"][0]["drift"], "changed outside a3 (restart, mem_limit, cpus)");
     let rows = status["differences"].as_array().unwrap();

@@ -40,7 +40,7 @@ fn an_approved_plan_is_done_without_a_question_and_once() {
     host_docker(&web.id(), "rm --force bystander");
     web.is_converged();
     // It was for the world of then.
-    web.a3(&["apply", PLAN]).ended(73).says("saved, and not needed now").says("a3 plan --out");
+    web.a3(&["apply", PLAN]).ended(73).says("saved, and not needed now").says("a3 plan -f deploy.yaml --out");
 }
 
 #[test]

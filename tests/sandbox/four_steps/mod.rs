@@ -395,7 +395,7 @@ fn files_that_are_copied() {
     assert_eq!(run_of(&id, "s2"), before);
     // Another place: the old one is cleaned up.
     web.edit("deploy.yaml", "target: /srv/more/", "target: /srv/moved/here.csv");
-    steps.four(&["copy", "remove_files"], &["/srv/more/more.csv", "/srv/moved/here.csv"]);
+    steps.four(&["copy", "remove_files"], &["/srv/moved/here.csv", "file"]);
     on_host(&id, "test -e /srv/moved/here.csv && ! test -e /srv/more/more.csv");
     assert_eq!(run_of(&id, "s2"), before);
     steps.end();
