@@ -263,6 +263,9 @@ fn docker_update_past_a3_is_mended_in_place_after_a_lost_record_too() {
     on_host(&id, &format!("rm /var/lib/a3/{}/record.json", web.name));
     assert!(!web.plan().kinds().contains(&"update_container"));
     assert_eq!(container(&id), made, "it never was another container");
+    // The next test finds a machine that remembers what it runs.
+    web.edit("deploy.yaml", "GREETING: hello", "GREETING: again");
+    web.apply();
 }
 
 #[test]
