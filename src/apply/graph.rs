@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::Slot;
-use crate::plan::step::{Action, Change, Cost, Plan, Step, StepId};
+use crate::plan::step::{Action, Change, Plan, Step, StepId};
 
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +23,18 @@ pub enum State {
 pub struct Graph {
     steps: BTreeMap<StepId, (Step, State)>,
     /// Machines that are looked at when they answer, with no step to stand for what is found.
-    late: BTreeSet<Slot>,
+    unseen: BTreeSet<Slot>,
 }
 
 impl Graph {
     /// Nothing has begun.
     pub fn of(plan: &Plan) -> Self {
-        Self { late: plan.late.clone(), ..Self::new(&plan.steps) }
+        Self { unseen: plan.unseen.clone(), ..Self::new(&plan.steps) }
     }
 
     fn new(steps: &[Step]) -> Self {
         let steps = steps.iter().map(|step| (step.id, (step.clone(), State::Waiting)));
-        let mut graph = Self { steps: steps.collect(), late: BTreeSet::new() };
+        let mut graph = Self { steps: steps.collect(), unseen: BTreeSet::new() };
         graph.await_booting();
         graph
     }
@@ -49,17 +49,8 @@ impl Graph {
             if steps.iter().any(|step| step.after.iter().any(|id| self.opens(*id, &slot))) {
                 continue;
             }
-            let wait = Step {
-                id: StepId(self.next_id()),
-                address: slot.to_string(),
-                change: Change::Update,
-                action: Action::Await { slot },
-                reasons: Vec::new(),
-                fields: Vec::new(),
-                cost: Cost::None,
-                after: Vec::new(),
-                provisional: false,
-            };
+            let (id, address) = (StepId(self.next_id()), slot.to_string());
+            let wait = Step::new(id, address, Change::Update, Action::Await { slot });
             for step in steps {
                 if let Some((step, _)) = self.steps.get_mut(&step.id) {
                     step.after.push(wait.id);
@@ -123,7 +114,7 @@ impl Graph {
                 *known = (*known).max(*reach);
             }
         }
-        for slot in &self.late {
+        for slot in &self.unseen {
             let reach = self.steps.keys().rev().find(|id| self.opens(**id, slot));
             last.extend(reach.map(|id| (slot, *id)));
         }
@@ -156,7 +147,7 @@ impl Graph {
     /// kind, and past a machine where nothing is left to do. Returns those that are given up at once,
     /// since they wait for one that was given up before the machine answered.
     pub fn replace_provisional(&mut self, slot: &Slot, planned: Vec<Step>) -> Vec<Step> {
-        self.late.remove(slot);
+        self.unseen.remove(slot);
         let old = self.provisional(slot);
         let removed: BTreeSet<StepId> = old.iter().map(|step| step.id).collect();
         let states: BTreeMap<StepId, State> =
@@ -282,17 +273,8 @@ mod tests {
     use super::*;
 
     fn step(id: u32, address: &str, action: Action, after: &[u32]) -> Step {
-        Step {
-            id: StepId(id),
-            address: address.into(),
-            change: Change::Create,
-            action,
-            reasons: Vec::new(),
-            fields: Vec::new(),
-            cost: Cost::None,
-            after: after.iter().map(|id| StepId(*id)).collect(),
-            provisional: false,
-        }
+        let after = after.iter().map(|id| StepId(*id)).collect();
+        Step { after, ..Step::new(StepId(id), address, Change::Create, action) }
     }
 
     fn start(slot: &Slot) -> Action {

@@ -82,13 +82,7 @@ pub(crate) async fn write_down(
 ) -> Result<(), Failure> {
     keep(work, planned, site, image).await;
     let released = ReleasedService {
-        interpolated: work
-            .job
-            .spec
-            .services
-            .get(&planned.service)
-            .map(|one| one.interpolated.clone())
-            .unwrap_or_default(),
+        interpolated: super::image::service(work, &planned.service)?.interpolated.clone(),
         image: image.to_owned(),
         config,
         settings: serde_json::to_value(&planned.settings).unwrap_or_default(),

@@ -298,17 +298,7 @@ mod tests {
     use crate::plan::step::StepId;
 
     fn step(address: &str, change: Change, action: Action) -> Step {
-        Step {
-            id: StepId(0),
-            address: address.into(),
-            change,
-            action,
-            reasons: Vec::new(),
-            fields: Vec::new(),
-            cost: Cost::None,
-            after: Vec::new(),
-            provisional: false,
-        }
+        Step::new(StepId(0), address, change, action)
     }
 
     #[test]

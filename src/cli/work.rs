@@ -161,11 +161,13 @@ pub(crate) async fn work_off(
     how: &How<'_>,
     mut reporter: Reporter,
 ) -> Result<Summary, Fault> {
-    if let Err(fault) = ready(spec, (looked, plan), how).await {
-        end_idle(&mut reporter, how, (false, Vec::new()));
-        return Err(fault);
-    }
-    let stop = Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))?;
+    let stop = match ready(spec, (looked, plan), how).await {
+        Ok(stop) => stop,
+        Err(fault) => {
+            end_idle(&mut reporter, how, (false, Vec::new()));
+            return Err(fault);
+        }
+    };
     let reporter = Mutex::new(reporter);
     let events = |event: Event| {
         if let Ok(mut reporter) = reporter.lock() {
@@ -189,9 +191,10 @@ pub(crate) async fn work_off(
     Ok(summary)
 }
 
-async fn ready(spec: &Spec, (looked, plan): (&Looked, &Plan), how: &How<'_>) -> Result<(), Fault> {
+async fn ready(spec: &Spec, (looked, plan): (&Looked, &Plan), how: &How<'_>) -> Result<Stop, Fault> {
     agree(plan, how)?;
-    ready_keys(spec, looked).await
+    ready_keys(spec, looked).await?;
+    Stop::on_signals().map_err(|error| Fault::new(Exit::Failed, error.to_string(), None))
 }
 
 /// The keys of machines that are still to be reached: a passphrase that nobody can say is found before

@@ -88,7 +88,7 @@ pub fn plan_destroy(spec: &Spec, observed: &Observed, wanted: &Destroy) -> Plan 
         kept,
         images: BTreeMap::new(),
         partial: BTreeSet::new(),
-        late: BTreeSet::new(),
+        unseen: BTreeSet::new(),
     }
 }
 

@@ -25,19 +25,7 @@ pub(crate) struct NewStep {
 
 impl NewStep {
     pub(crate) fn new(address: impl Into<String>, change: Change, action: Action) -> Self {
-        Self {
-            step: Step {
-                id: StepId(0),
-                address: address.into(),
-                change,
-                action,
-                reasons: Vec::new(),
-                fields: Vec::new(),
-                cost: Cost::None,
-                after: Vec::new(),
-                provisional: false,
-            },
-        }
+        Self { step: Step::new(StepId(0), address, change, action) }
     }
 
     pub(crate) fn because(mut self, reason: Reason) -> Self {

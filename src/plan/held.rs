@@ -18,6 +18,16 @@ pub(crate) enum Held {
     Port(u16, Protocol),
 }
 
+impl Held {
+    /// `the name`, `port 80/tcp`.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Name => "the name".to_owned(),
+            Self::Port(port, protocol) => format!("port {port}/{}", protocol.as_str()),
+        }
+    }
+}
+
 /// Why a service's container can only go away before the new one is proven to work.
 pub(crate) struct Crossed<'a> {
     pub(crate) owner: &'a str,
@@ -193,10 +203,7 @@ impl ServiceContext<'_> {
         } else {
             ("which left the spec and stays in this plan", "plan without --target, which removes it".into())
         };
-        let what = match what {
-            Held::Name => "the name".to_owned(),
-            Held::Port(port, protocol) => format!("port {port}/{}", protocol.as_str()),
-        };
+        let what = what.words();
         Some((format!("{what} is held by the container `{}` of `{owner}`, {who}", seen.name), help))
     }
 

@@ -176,7 +176,7 @@ pub fn plan(spec: &Spec, observed: &Observed, options: &Options) -> Plan {
         draft.later(first, restarts);
     }
     let images = images.into_iter().map(|(service, wanted)| (service, wanted.image));
-    Plan { images: images.collect(), partial, late: unseen, ..finish(spec, observed, draft) }
+    Plan { images: images.collect(), partial, unseen, ..finish(spec, observed, draft) }
 }
 
 /// What could not be read here, for those that are planned.
@@ -299,12 +299,13 @@ fn no_platform(service: &Service, observed: &Observed, draft: &mut Draft) {
         HostSeen::Ready(_) | HostSeen::NotYet(_) => None,
     });
     let unknown = format!("what `{on}` runs is not known, so neither is its platform");
-    let why = cause.map_or(unknown.clone(), |cause| format!("{unknown}: {}", cause.message));
-    let stated = format!("set `services.{name}.platform`, linux/amd64 or linux/arm64");
-    let help = match cause.and_then(|cause| cause.help.as_ref()) {
-        Some(help) => help.clone(),
-        None => format!("see `{on}`; or {stated}"),
+    let why = match cause {
+        Some(cause) => format!("{unknown}: {}", cause.message),
+        None => unknown,
     };
+    let help = cause.and_then(|cause| cause.help.clone()).unwrap_or_else(|| {
+        format!("see `{on}`; or set `services.{name}.platform`, linux/amd64 or linux/arm64")
+    });
     // EC2 has answered: it has no such AMI.
     let answered = observed.clouds.get(on).is_some_and(|seen| seen.present().is_some());
     let kind = match hosts.any(|(_, seen)| matches!(seen, HostSeen::Refused(_))) {
@@ -422,6 +423,6 @@ fn finish(spec: &Spec, observed: &Observed, draft: Draft) -> Plan {
         kept: Vec::new(),
         images: BTreeMap::new(),
         partial: BTreeSet::new(),
-        late: BTreeSet::new(),
+        unseen: BTreeSet::new(),
     }
 }

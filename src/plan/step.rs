@@ -46,7 +46,7 @@ pub struct Plan {
     /// Machines that cannot be asked yet and of which no service is left in the spec: what is still there of
     /// them is planned when they answer.
     #[serde(default)]
-    pub late: BTreeSet<Slot>,
+    pub unseen: BTreeSet<Slot>,
 }
 
 impl Plan {
@@ -94,6 +94,21 @@ pub struct Step {
 }
 
 impl Step {
+    /// One that waits for nothing, costs nothing, and has no reason yet.
+    pub(crate) fn new(id: StepId, address: impl Into<String>, change: Change, action: Action) -> Self {
+        Self {
+            id,
+            address: address.into(),
+            change,
+            action,
+            reasons: Vec::new(),
+            fields: Vec::new(),
+            cost: Cost::None,
+            after: Vec::new(),
+            provisional: false,
+        }
+    }
+
     /// Whether it changes which containers a machine is known to run, which is what a release counts.
     pub fn begins_release_on(&self, machine: &Slot) -> bool {
         match &self.action {

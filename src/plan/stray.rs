@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::container::{ServiceContext, owned_service, remove};
 use super::draft::Draft;
-use super::held::{Crossed, Held};
+use super::held::Crossed;
 use super::host::{Copied, HostContext};
 use super::reason::Reason;
 use super::step::{Image, StepId};
@@ -63,10 +63,7 @@ pub(crate) fn crossed<'a>(
     draft: &mut Draft,
 ) -> impl Iterator<Item = Stray<'a>> {
     crossed.into_iter().map(|Crossed { owner, taker, what, seen }| {
-        let what = match what {
-            Held::Name => "the name".to_owned(),
-            Held::Port(port, protocol) => format!("port {port}/{}", protocol.as_str()),
-        };
+        let what = what.words();
         draft.notices.push(format!(
             "{}: `{taker}` takes {what} of its container, which therefore goes before the new one is proven to \
              work: there is no way back for it",

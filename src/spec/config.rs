@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::diagnostic::Diagnostics;
+use super::lower::interpolated;
 use super::node::{Class, Kind, Node, Scalar};
 use super::source::{Origin, Texts};
-use super::{Inputs, document, interpolated, parse};
+use super::{Inputs, document, parse};
 
 /// The merged spec in its own order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,6 @@ mod diagnostic;
 pub mod dotenv;
 pub mod fields;
 mod interpolate;
-mod interpolated;
 mod known;
 mod lower;
 mod merge;
@@ -133,12 +132,7 @@ fn cx<'a>(inputs: &Inputs<'a>, texts: &'a Texts) -> Cx<'a> {
 
 fn lowered(root: &Node, inputs: &Inputs<'_>, cx: &mut Cx<'_>) -> Option<Spec> {
     let raw = RawSpec::read(root, cx)?;
-    let mut spec = lower::lower(&raw, (inputs.profiles, inputs.service), cx);
-    let services = root.map().and_then(|map| map.get("services")).and_then(|entry| entry.node.map());
-    for (name, service) in &mut spec.services {
-        let node = services.and_then(|services| services.get(name)).map(|entry| &entry.node);
-        service.interpolated = node.map(interpolated::paths).unwrap_or_default();
-    }
+    let spec = lower::lower(&raw, (inputs.profiles, inputs.service), cx);
     Some(Spec { files: inputs.sources.iter().map(|source| source.path.clone()).collect(), ..spec })
 }
 

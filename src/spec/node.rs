@@ -138,7 +138,11 @@ impl Node {
 
     /// Whether a variable took part in the value.
     pub(crate) fn is_interpolated(&self) -> bool {
-        self.scalar().is_some_and(|scalar| scalar.template.is_some())
+        match &self.kind {
+            Kind::Scalar(scalar) => scalar.template.is_some(),
+            Kind::Seq(items) => items.iter().any(Self::is_interpolated),
+            Kind::Map(map) => map.values().any(|entry| entry.node.is_interpolated()),
+        }
     }
 
     /// Adds the unset variables of all values in it.

@@ -6,6 +6,7 @@ mod ec2;
 mod environment;
 mod group;
 mod image;
+pub(super) mod interpolated;
 pub(super) mod names;
 mod network;
 mod reference;

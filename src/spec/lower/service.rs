@@ -1,12 +1,11 @@
 //! One service by itself; `together` holds the rules between services.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::names;
-use super::{build, environment, image};
+use super::{build, environment, image, interpolated};
 use crate::spec::diagnostic::{Problem, did_you_mean, listed};
 use crate::spec::model::{
     Check, DataFile, Group, Healthcheck, Logging, Port, Registry, Restart, Service, Volume,
@@ -105,8 +104,7 @@ pub(crate) fn lower(declared: &Declared<'_>, around: &Around<'_>, cx: &mut Cx<'_
         shm_size: raw.shm_size.get().map(|size| size.0),
         init: raw.init.get().map(|flag| flag.0),
         extra_hosts: raw.extra_hosts.get().map(|hosts| hosts.0.clone()).unwrap_or_default(),
-        // Read off the tree, where the values are lowered from.
-        interpolated: BTreeSet::new(),
+        interpolated: interpolated::keys(raw),
         parallelism: raw
             .update_config
             .get()
